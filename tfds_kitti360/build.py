@@ -1,0 +1,175 @@
+"""The command that builds: python -m tfds_kitti360.build --manual_dir=KITTI360_ROOT --data_dir=TFDS_DIR."""
+
+import argparse
+import contextlib
+import fcntl
+import pathlib
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+
+from tfds_kitti360 import clips
+from tfds_kitti360.errors import DatasetError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        print(build(**vars(options)))
+    except DatasetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: interrupted; nothing was kept, the same command starts again", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build(
+    *,
+    manual_dir: pathlib.Path,
+    data_dir: pathlib.Path,
+    size: tuple[int, int] = (192, 640),
+    drives: Sequence[int] = (),
+    stereo: bool = False,
+    workers: int = 1,
+    skip_damaged: bool = False,
+) -> str:
+    """Builds the data set below `data_dir`, or finds it built, and returns what to tell the user.
+
+    The data set is written into a folder of another name, which is renamed when all is done: an interrupted build
+    leaves nothing that could be taken for a finished one, and is made whole by building again.
+
+    Raises:
+      DatasetError: the download cannot be used as it is, or `data_dir` holds a build with other settings.
+    """
+    # The builder takes seconds to import, and worker processes import this module without needing it.
+    from tfds_kitti360 import plan
+    from tfds_kitti360.kitti360_dataset_builder import Builder
+
+    if not manual_dir.is_dir():
+        raise DatasetError(f"--manual_dir={manual_dir} is not a folder; it has to be the one that holds data_2d_raw")
+    asked = {"size": tuple(size), "drives": tuple(drives), "stereo": stereo}
+    with _only_build(data_dir):
+        builder = Builder(data_dir=str(data_dir), workers=workers, skip_damaged=skip_damaged, **asked)
+        if builder.data_path.exists():
+            _check_same(builder, plan.settings_of(manual_dir, **asked))
+            return f"already built: {_summary(builder)}"
+        for rest in builder.data_path.parent.glob("incomplete.*"):
+            shutil.rmtree(rest)
+        try:
+            builder.prepare(manual_dir)
+        except OSError as error:
+            raise DatasetError(
+                f"{data_dir} cannot be written ({error}); free space or pass another --data_dir"
+            ) from None
+        return f"{_report(builder)}built: {_summary(builder)}"
+
+
+def _check_same(builder, settings: dict) -> None:
+    folder = builder.data_path
+    if not builder.is_prepared() or "settings" not in dict(builder.info.metadata):
+        raise DatasetError(f"{folder} is not a finished data set; delete that folder and build again")
+    built = builder.info.metadata["settings"]
+    differing = [name for name, value in settings.items() if built.get(name) != value]
+    if differing:
+        had, wanted = (
+            ", ".join(_setting(name, values.get(name)) for name in differing) for values in (built, settings)
+        )
+        raise DatasetError(
+            f"{folder} was built with {had}, not with {wanted}; delete that folder or pass another --data_dir"
+        )
+    if missing := [path for split in builder.info.splits.values() for path in split.filepaths if not path.exists()]:
+        raise DatasetError(f"{missing[0]} is missing from a finished data set; delete {folder} and build again")
+
+
+def _setting(name: str, value) -> str:
+    """A setting as it is written on the command line."""
+    match name:
+        case "size":
+            return f"--size={value[0]}x{value[1]}"
+        case "drives":
+            return f"--drives={','.join(f'{drive:04d}' for drive in value)}" if value else "all drives"
+        case "stereo":
+            return "--stereo" if value else "no --stereo"
+    return f"--{name}={value}"
+
+
+def _summary(builder) -> str:
+    metadata = builder.info.metadata
+    drives = metadata["drives"].values()
+    counts = {split: sum(drive["splits"].count(code) for drive in drives) for split, code in clips.CODES.items()}
+    parts = [
+        *(f"{count} {split}" for split, count in counts.items() if count),
+        f"{builder.info.dataset_size / 1e6:.0f} MB",
+    ]
+    return (
+        f"{sum(len(drive['frames']) for drive in drives)} frames of drives {', '.join(metadata['drives'])} at "
+        f"{metadata['size'][0]}x{metadata['size'][1]} ({', '.join(parts)}) in {builder.data_path}"
+    )
+
+
+def _report(builder) -> str:
+    from tfds_kitti360 import plan
+
+    metadata = builder.info.metadata
+    lines = [f"warning: left out, damaged: {sentence}" for sentence in metadata["skipped"]]
+    if lines:
+        lines.append(f"warning: {len(lines)} damaged frames or rows were left out")
+    lines += [
+        f"warning: drive {name} has no usable clip"
+        for name, drive in metadata["drives"].items()
+        if not plan.has_clip(drive)
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+@contextlib.contextmanager
+def _only_build(data_dir: pathlib.Path) -> Iterator[None]:
+    """Holds a lock while building; the system frees it even when the process is killed."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / ".kitti360.lock").open("w")
+    except OSError as error:
+        raise DatasetError(f"{data_dir} cannot be written ({error.strerror}); pass another --data_dir") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DatasetError(
+                f"another build is writing to {data_dir}; wait for it or pass another --data_dir"
+            ) from None
+        yield
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tfds_kitti360.build", description=__doc__)
+    parser.add_argument(
+        "--manual_dir", type=pathlib.Path, required=True, help="folder that holds data_2d_raw, calibration, ..."
+    )
+    parser.add_argument("--data_dir", type=pathlib.Path, required=True, help="folder to build into")
+    parser.add_argument("--size", type=_size, default=(192, 640), help="HEIGHTxWIDTH of the stored images (192x640)")
+    parser.add_argument("--drives", type=_drives, default=(), help="drives to build, such as 0000,0002 (all)")
+    parser.add_argument("--stereo", action="store_true", help="store the right images too")
+    parser.add_argument("--workers", type=int, default=1, help="processes that read and encode (1)")
+    parser.add_argument("--skip_damaged", action="store_true", help="leave damaged frames out and list them at the end")
+    return parser
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH, such as 192x640")
+    return int(match[1]), int(match[2])
+
+
+def _drives(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"[0-9]{1,4}(,[0-9]{1,4})*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of drive numbers, such as 0000,0002")
+    return tuple(sorted({int(drive) for drive in text.split(",")}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

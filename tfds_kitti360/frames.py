@@ -1,0 +1,102 @@
+"""One frame's files become one record: images checked, resized and encoded, the scan projected."""
+
+import functools
+import pathlib
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.images import read_png, write_map, write_photo
+from tfds_kitti360.layout import Calibration
+from tfds_kitti360.resize import reduce_image, resize_intrinsics
+from tfds_kitti360.survey import Frame
+from tfds_kitti360.velodyne import depth_image, read_scan
+
+DEPTH_SCALE = 256  # stored depth is round(metres * 256) as uint16
+_BITS = {"semantic": 8, "instance": 16, "confidence": 16}
+
+
+class Recipe(NamedTuple):
+    """How frames are made into records."""
+
+    calibration: Calibration
+    size: tuple[int, int]  # height, width of the stored images
+    stereo: bool
+    skip_damaged: bool
+
+    @property
+    def intrinsics(self) -> np.ndarray:
+        """[3 3] float64 of the stored left image."""
+        return resize_intrinsics(self.calibration.projection[0, :, :3], old=self.calibration.size, new=self.size)
+
+
+def encode_frame(frame: Frame, recipe: Recipe) -> dict[str, Any] | str:
+    """The record of a frame, or (with `skip_damaged`) the sentence that says what is damaged.
+
+    Raises:
+      DatasetError: a file is damaged and `skip_damaged` is not set.
+    """
+    try:
+        return _encode(frame, recipe)
+    except DatasetError as error:
+        if not recipe.skip_damaged:
+            raise
+        return str(error)
+
+
+def encode_depth(depth: np.ndarray) -> np.ndarray:
+    """[h w] metres to uint16 of metres x 256; 0 stays 0, a known depth never becomes 0, beyond 255.99 m is unknown."""
+    scaled = np.rint(depth * DEPTH_SCALE)
+    scaled[(depth > 0) & (scaled < 1)] = 1
+    scaled[scaled > 65535] = 0
+    return scaled.astype(np.uint16)
+
+
+def _encode(frame: Frame, recipe: Recipe) -> dict[str, Any]:
+    calibration, full = recipe.calibration, recipe.calibration.size
+    record: dict[str, Any] = {
+        "image": _photo(frame.image, recipe),
+        "intrinsics": recipe.intrinsics,
+        "pose": np.eye(4) if frame.pose is None else frame.pose,
+        "frame": frame.id,
+        "has_pose": frame.pose is not None,
+        "has_depth": frame.scan is not None,
+    }
+    if recipe.stereo:
+        record["image_right"] = _blank(recipe.size, 3) if frame.right is None else _photo(frame.right, recipe)
+        record["has_right"] = frame.right is not None
+    for kind, bits in _BITS.items():
+        path = getattr(frame, kind)
+        record[kind] = _blank(full, 1, bits) if path is None else read_png(path, size=full, bits=bits)[0]
+        record[f"has_{kind}"] = path is not None
+    if frame.scan is None:
+        record["depth"] = _blank(full, 1, 16)
+    else:
+        depth = depth_image(
+            read_scan(frame.scan),
+            velo_from_previous=frame.velo_from_previous,
+            camera_from_velo=np.linalg.inv(calibration.velo_from_camera),
+            projection=calibration.projection[0],
+            size=full,
+        )
+        record["depth"] = write_map(encode_depth(depth))
+    return record
+
+
+def _photo(path: pathlib.Path, recipe: Recipe) -> bytes:
+    data, image = read_png(path, size=recipe.calibration.size, channels=3)
+    return data if recipe.size == recipe.calibration.size else write_photo(reduce_image(image, recipe.size))
+
+
+@functools.lru_cache
+def _blank(size: tuple[int, int], channels: int, bits: int = 8) -> bytes:
+    """An all-zero PNG: what a frame stores that lacks something."""
+    shape = size if channels == 1 else (*size, channels)
+    return write_map(np.zeros(shape, np.uint8 if bits == 8 else np.uint16))
+
+
+def use_one_thread() -> None:
+    """For worker processes: OpenCV's own threads would only get in each other's way."""
+    cv2.setNumThreads(1)

@@ -1,0 +1,261 @@
+"""Where each file of KITTI-360 lies, with the parsers of its text files (calibration, poses, lists)."""
+
+import dataclasses
+import pathlib
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from tfds_kitti360.errors import DatasetError
+
+TEST_DRIVES = (8, 18)  # the benchmark's; without labels
+_MOST_TEXT_BYTES = 1 << 28  # no text file of KITTI-360 has a hundredth of it
+_FRAME = re.compile(r"[0-9]{1,10}")
+_LISTED = re.compile(
+    r"data_2d_(?:raw|test)/2013_05_28_drive_([0-9]{4})_sync/image_0[01]/data_rect/([0-9]{10})\.png", re.ASCII
+)
+
+
+def drive_name(drive: int) -> str:
+    """The folder name of a drive, `2013_05_28_drive_0008_sync`."""
+    return f"2013_05_28_drive_{drive:04d}_sync"
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Paths below the root of a KITTI-360 download; nothing is opened or checked."""
+
+    root: pathlib.Path
+
+    @property
+    def perspective(self) -> pathlib.Path:
+        return self.root / "calibration" / "perspective.txt"
+
+    @property
+    def cam_to_pose(self) -> pathlib.Path:
+        return self.root / "calibration" / "calib_cam_to_pose.txt"
+
+    @property
+    def cam_to_velo(self) -> pathlib.Path:
+        return self.root / "calibration" / "calib_cam_to_velo.txt"
+
+    def images(self, drive: int, *, camera: int = 0) -> pathlib.Path:
+        return self.root / "data_2d_raw" / drive_name(drive) / f"image_{camera:02d}" / "data_rect"
+
+    def test_images(self, drive: int, *, camera: int = 0) -> pathlib.Path:
+        return self.root / "data_2d_test" / drive_name(drive) / f"image_{camera:02d}" / "data_rect"
+
+    def labels(self, drive: int, kind: str, *, camera: int = 0) -> pathlib.Path:
+        """Folder of label images; `kind` is semantic, instance or confidence."""
+        return self.root / "data_2d_semantics" / "train" / drive_name(drive) / f"image_{camera:02d}" / kind
+
+    def scans(self, drive: int) -> pathlib.Path:
+        return self.root / "data_3d_raw" / drive_name(drive) / "velodyne_points" / "data"
+
+    def poses(self, drive: int) -> pathlib.Path:
+        return self.root / "data_poses" / drive_name(drive) / "poses.txt"
+
+    def cam0_to_world(self, drive: int) -> pathlib.Path:
+        return self.root / "data_poses" / drive_name(drive) / "cam0_to_world.txt"
+
+    def frame_list(self, split: str) -> pathlib.Path:
+        """The official list of frames; `split` is train or val."""
+        return self.root / "data_2d_semantics" / "train" / f"2013_05_28_drive_{split}_frames.txt"
+
+
+class Calibration(NamedTuple):
+    """The rig, float64; camera 0 is the left one, 1 the right one.
+
+    `cam_to_pose` and `cam_to_velo` map points of camera 0, before rectification, to the GPS/IMU and to the scanner.
+    """
+
+    projection: np.ndarray  # [2 3 4] P_rect: rectified camera 0 to pixels of each camera
+    rectification: np.ndarray  # [2 4 4] R_rect: camera to rectified camera
+    size: tuple[int, int]  # height, width of the rectified images
+    cam_to_pose: np.ndarray  # [4 4]
+    cam_to_velo: np.ndarray  # [4 4]
+    baseline: float  # metres from the left to the right camera
+
+    @classmethod
+    def load(cls, root: pathlib.Path | str) -> "Calibration":
+        """Reads the three files of `calibration/` below `root`.
+
+        Raises:
+          DatasetError: a file or a line of it is missing or malformed.
+        """
+        layout = Layout(pathlib.Path(root))
+        path = layout.perspective
+        values = _read_keyed(path)
+        projection = np.stack([_numbers(path, values, f"P_rect_{c}", 12).reshape(3, 4) for c in ("00", "01")])
+        rotations = np.stack([_numbers(path, values, f"R_rect_{c}", 9).reshape(3, 3) for c in ("00", "01")])
+        sizes = np.stack([_numbers(path, values, f"S_rect_{c}", 2) for c in ("00", "01")])
+        for matrix in projection:
+            if not (matrix[0, 0] > 0 and matrix[1, 1] > 0 and np.array_equal(matrix[2, :3], [0, 0, 1])):
+                raise DatasetError(f"{path}: P_rect is not the projection of a pinhole camera; {_RENEW_CALIBRATION}")
+        if not (np.all(sizes[0] == sizes[1]) and np.all(sizes >= 1) and np.all(sizes <= 16384) and _whole(sizes)):
+            raise DatasetError(
+                f"{path}: S_rect is not one whole width and height for both cameras; {_RENEW_CALIBRATION}"
+            )
+        rectification = np.tile(np.eye(4), (2, 1, 1))
+        rectification[:, :3, :3] = rotations
+        for matrix in rectification:
+            _check_rigid(matrix, f"{path}: R_rect", _RENEW_CALIBRATION)
+        pose_values = _read_keyed(layout.cam_to_pose)
+        cam_to_pose = _rigid(_numbers(layout.cam_to_pose, pose_values, "image_00", 12))
+        _check_rigid(cam_to_pose, f"{layout.cam_to_pose}: image_00", _RENEW_CALIBRATION)
+        lines = [line for line in _lines(layout.cam_to_velo) if line.strip()]
+        cam_to_velo = _rigid(_floats(lines[0].split() if len(lines) == 1 else [], 12, str(layout.cam_to_velo)))
+        _check_rigid(cam_to_velo, str(layout.cam_to_velo), _RENEW_CALIBRATION)
+        return cls(
+            projection=projection,
+            rectification=rectification,
+            size=(int(sizes[0, 1]), int(sizes[0, 0])),
+            cam_to_pose=cam_to_pose,
+            cam_to_velo=cam_to_velo,
+            baseline=float(-projection[1, 0, 3] / projection[1, 0, 0]),
+        )
+
+    @property
+    def velo_from_camera(self) -> np.ndarray:
+        """[4 4] rectified camera 0 to scanner."""
+        return self.cam_to_velo @ np.linalg.inv(self.rectification[0])
+
+
+_RENEW_CALIBRATION = "unpack the official calibration archive again"
+_RENEW_POSES = "unpack the official poses archive again, or pass --skip_damaged to go without such rows"
+
+
+def read_poses(path: pathlib.Path | str, *, damaged: dict[str, int | None] | None = None) -> dict[int, np.ndarray]:
+    """Reads `poses.txt` (frame + 12 numbers) or `cam0_to_world.txt` (frame + 16 numbers).
+
+    Args:
+      path: the file.
+      damaged: None raises for a malformed line; a dict collects instead "sentence" -> frame (None if unreadable).
+
+    Returns:
+      frame id -> 4x4 float64. Rows skip slow frames, so look up by frame id.
+
+    Raises:
+      DatasetError: the file cannot be read, or a line has the wrong count, a word that is no number, NaN or infinity,
+        no rotation, or a frame that an earlier line places elsewhere.
+    """
+    path = pathlib.Path(path)
+    poses: dict[int, np.ndarray] = {}
+    for number, line in enumerate(_lines(path), 1):
+        words = line.split()
+        if not words:
+            continue
+        where = f"{path} line {number}"
+        frame = int(words[0]) if _FRAME.fullmatch(words[0]) else None
+        try:
+            if frame is None:
+                raise DatasetError(f"{where} does not start with a frame number; {_RENEW_POSES}")
+            if len(words) not in (13, 17):
+                raise DatasetError(
+                    f"{where} has {len(words) - 1} numbers after the frame where 12 or 16 belong; {_RENEW_POSES}"
+                )
+            pose = _rigid(_floats(words[1:], len(words) - 1, where, _RENEW_POSES))
+            _check_rigid(pose, where, _RENEW_POSES)
+            if frame in poses and not np.array_equal(poses[frame], pose):
+                raise DatasetError(f"{where} gives frame {frame} a second pose; {_RENEW_POSES}")
+        except DatasetError as error:
+            if damaged is None:
+                raise
+            damaged[str(error)] = frame
+        else:
+            poses[frame] = pose
+    return poses
+
+
+def cam0_to_world(
+    layout: Layout, drive: int, calibration: Calibration, *, damaged: dict[str, int | None] | None = None
+) -> dict[int, np.ndarray]:
+    """Poses of rectified camera 0 by frame, from whichever of the two pose files there is.
+
+    cam0_to_world = pose @ cam_to_pose @ inv(R_rect_00); a frame that only cam0_to_world.txt has is taken from there.
+    """
+    found: dict[int, np.ndarray] = {}
+    if layout.cam0_to_world(drive).exists():
+        found.update(read_poses(layout.cam0_to_world(drive), damaged=damaged))
+    if layout.poses(drive).exists():
+        pose_from_camera = calibration.cam_to_pose @ np.linalg.inv(calibration.rectification[0])
+        poses = read_poses(layout.poses(drive), damaged=damaged)
+        found.update({frame: pose @ pose_from_camera for frame, pose in poses.items()})
+    return found
+
+
+def read_list(path: pathlib.Path | str) -> set[tuple[int, int]]:
+    """Reads an official list of frames, lines "<image path> <semantic path>", as (drive, frame) pairs.
+
+    Raises:
+      DatasetError: the file cannot be read, or a line names anything but a rectified image of the data set.
+    """
+    listed = set()
+    for number, line in enumerate(_lines(pathlib.Path(path)), 1):
+        words = line.split()
+        if not words:
+            continue
+        match = _LISTED.fullmatch(words[0])
+        if match is None:
+            raise DatasetError(
+                f"{path} line {number} does not name an image of the data set "
+                "(data_2d_raw/<drive>/image_00/data_rect/<frame>.png); unpack the official list again, or remove both "
+                "lists to split every drive by time"
+            )
+        listed.add((int(match[1]), int(match[2])))
+    return listed
+
+
+def _lines(path: pathlib.Path) -> list[str]:
+    try:
+        if path.stat().st_size > _MOST_TEXT_BYTES:
+            raise DatasetError(f"{path} is far too large for the text file it should be; unpack its archive again")
+        return path.read_bytes().decode("utf-8").splitlines()
+    except FileNotFoundError:
+        raise DatasetError(
+            f"{path} is missing; unpack the archive it belongs to (see tfds_kitti360/README.md)"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read as text ({error}); unpack its archive again") from None
+
+
+def _read_keyed(path: pathlib.Path) -> dict[str, str]:
+    """Lines "key: values"."""
+    return {key.strip(): values for key, _, values in (line.partition(":") for line in _lines(path))}
+
+
+def _numbers(path: pathlib.Path, values: dict[str, str], key: str, count: int) -> np.ndarray:
+    if key not in values:
+        raise DatasetError(f"{path} has no line {key}:; {_RENEW_CALIBRATION}")
+    return _floats(values[key].split(), count, f"{path}: {key}")
+
+
+def _floats(words: list[str], count: int, where: str, remedy: str = _RENEW_CALIBRATION) -> np.ndarray:
+    if len(words) != count:
+        raise DatasetError(f"{where} does not have the {count} numbers that belong there; {remedy}")
+    try:
+        numbers = np.array([float(word) for word in words])
+    except ValueError as error:
+        raise DatasetError(f"{where} holds a word that is no number ({error}); {remedy}") from None
+    if not np.all(np.isfinite(numbers)) or np.any(np.abs(numbers) > 1e9):
+        raise DatasetError(f"{where} holds NaN, infinity or an absurdly large number; {remedy}")
+    return numbers
+
+
+def _rigid(numbers: np.ndarray) -> np.ndarray:
+    """12 or 16 numbers, row by row, as a 4x4 matrix."""
+    matrix = np.eye(4)
+    matrix.reshape(-1)[: numbers.size] = numbers
+    return matrix
+
+
+def _check_rigid(matrix: np.ndarray, where: str, remedy: str) -> None:
+    rotation = matrix[:3, :3]
+    orthogonal = np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-3  # the files are written with 6 digits
+    if not orthogonal or np.linalg.det(rotation) < 0 or not np.array_equal(matrix[3], [0, 0, 0, 1]):
+        raise DatasetError(f"{where} is not a rotation with a translation; {remedy}")
+
+
+def _whole(values: np.ndarray) -> bool:
+    return bool(np.all(values == np.round(values)))

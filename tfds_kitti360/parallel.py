@@ -1,0 +1,58 @@
+"""A map over processes that keeps the order and never runs far ahead of its consumer."""
+
+import collections
+import concurrent.futures
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from tfds_kitti360.errors import DatasetError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_AHEAD = 4  # items in flight for each process
+
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, initializer: Callable[[], None]
+) -> Iterator[Result]:
+    """Yields `function(item)` in order, computed on `workers` processes; with fewer than two, in this one.
+
+    Processes are spawned, since a fork of a process with threads may hang; `function` has to be importable.
+    """
+    if workers < 2:
+        yield from map(function, items)
+        return
+    pool = concurrent.futures.ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start, initargs=(initializer,)
+    )
+    pending: collections.deque[concurrent.futures.Future[Result]] = collections.deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= _AHEAD * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    except concurrent.futures.process.BrokenProcessPool:
+        raise DatasetError(
+            "a worker process of the build was killed, most likely for memory; run again with fewer --workers"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(initializer: Callable[[], None]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    initializer()
+
+
+def _end_with_parent() -> None:
+    """A killed build leaves no process behind."""
+    multiprocessing.parent_process().join()
+    os._exit(1)

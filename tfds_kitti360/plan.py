@@ -1,0 +1,135 @@
+"""What a build is going to store, checked before an image is opened, and its description in the metadata."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfds_kitti360 import clips, survey
+from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.frames import DEPTH_SCALE, Recipe
+from tfds_kitti360.layout import TEST_DRIVES, Calibration, Layout
+
+Lists = dict[str, set[tuple[int, int]]]
+
+
+class Plan(NamedTuple):
+    """The frames of a build by drive, the official lists if there are any, and the recipe of a record."""
+
+    root: pathlib.Path
+    recipe: Recipe
+    drives: tuple[survey.Drive, ...]
+    lists: Lists | None
+
+
+def make_plan(
+    root: pathlib.Path, *, size: tuple[int, int], drives: Sequence[int], stereo: bool, skip_damaged: bool
+) -> Plan:
+    """Surveys a KITTI-360 download.
+
+    Args:
+      root: the folder that holds data_2d_raw and calibration.
+      size: height, width of the stored images.
+      drives: numbers of the drives wanted; empty: all there are.
+      stereo: whether right images are stored.
+      skip_damaged: leave damaged frames out instead of raising.
+
+    Raises:
+      DatasetError: nothing usable is there, a text file is malformed, or what is asked for cannot be had.
+    """
+    layout = Layout(root)
+    there = survey.find_drives(layout)
+    if absent := sorted(set(drives) - set(there)):
+        raise DatasetError(
+            f"drive {absent[0]:04d} has no images below {root}, where the drives are "
+            f"{', '.join(f'{drive:04d}' for drive in there)}; unpack its images or leave it out of --drives"
+        )
+    calibration = Calibration.load(root)
+    if any(new > old for new, old in zip(size, calibration.size)):
+        raise DatasetError(
+            f"--size={size[0]}x{size[1]} is larger than the images of {root}, which have "
+            f"{calibration.size[0]}x{calibration.size[1]}; images are only ever reduced, ask for that much or less"
+        )
+    plan = Plan(
+        root=root,
+        recipe=Recipe(calibration, tuple(size), stereo, skip_damaged),
+        drives=tuple(
+            survey.survey_drive(layout, drive, calibration, skip_damaged=skip_damaged)
+            for drive in there
+            if not drives or drive in drives
+        ),
+        lists=survey.read_lists(layout),
+    )
+    check_clips(plan, [describe(drive.id, drive.frames, plan.lists) for drive in plan.drives])
+    return plan
+
+
+def describe(drive: int, frames: Sequence[survey.Frame], lists: Lists | None) -> dict[str, Any]:
+    """The metadata of a drive, JSON values, every list in frame order.
+
+    `frames`: ids; `splits`: a string with a code of `clips.CODES` or "-" for each frame; `pose`, `semantic`,
+    `instance`, `confidence`, `scan`, `right`: a string with "1" for each frame that has it, else "0"; `positions`:
+    [x, y, z] of the left camera in the world, metres, or None.
+    """
+    ids = [frame.id for frame in frames]
+    return {
+        "frames": ids,
+        "splits": _splits(drive, ids, lists),
+        **{
+            kind: "".join("0" if getattr(frame, kind) is None else "1" for frame in frames)
+            for kind in ("pose", *survey.LABELS, "scan", "right")
+        },
+        "positions": [None if frame.pose is None else frame.pose[:3, 3].round(4).tolist() for frame in frames],
+    }
+
+
+def positions(description: dict[str, Any]) -> np.ndarray:
+    """[n 3] metres, NaN where the pose is unknown, of a drive's metadata."""
+    rows = [[np.nan] * 3 if row is None else row for row in description["positions"]]
+    return np.array(rows, np.float64).reshape(-1, 3)
+
+
+def has_clip(description: dict[str, Any]) -> bool:
+    """Whether three consecutive frames of a drive make a clip."""
+    frames, splits, where = np.array(description["frames"]), description["splits"], positions(description)
+    return any(len(clips.clips(frames, splits, where, split=split)) for split in clips.CODES)
+
+
+def check_clips(plan: Plan, descriptions: Sequence[dict[str, Any]]) -> None:
+    """Raises DatasetError unless one of the drives has a usable clip."""
+    if not any(has_clip(description) for description in descriptions):
+        frames = sum(len(description["frames"]) for description in descriptions)
+        listed = " and listed in the official lists" if plan.lists is not None else ""
+        raise DatasetError(
+            f"no drive below {plan.root} has a usable clip among its {frames} frames: three frames that follow each "
+            f"other{listed}, with neighbours 0.03 to 3 m apart where poses are known; unpack more images"
+        )
+
+
+def settings_of(root: pathlib.Path, *, size: tuple[int, int], drives: Sequence[int], stereo: bool) -> dict[str, Any]:
+    """What makes two builds the same, JSON values."""
+    return {"manual_dir": str(root.resolve()), "size": list(size), "drives": sorted(drives), "stereo": stereo}
+
+
+def metadata_of(plan: Plan) -> dict[str, Any]:
+    """The metadata of all drives together, before the first frame is read; JSON values."""
+    calibration = plan.recipe.calibration
+    return {
+        "size": list(plan.recipe.size),
+        "image_size": list(calibration.size),
+        "intrinsics": plan.recipe.intrinsics.tolist(),
+        "baseline": calibration.baseline,
+        "depth_scale": DEPTH_SCALE,
+        "stereo": plan.recipe.stereo,
+        "lists": plan.lists is not None,
+        "drives": {},
+        "skipped": [sentence for drive in plan.drives for sentence in drive.damaged],
+    }
+
+
+def _splits(drive: int, frames: Sequence[int], lists: Lists | None) -> str:
+    if lists is None:
+        return clips.split_by_time(len(frames))
+    mine = {split: {frame for number, frame in pairs if number == drive} for split, pairs in lists.items()}
+    return clips.split_by_lists(frames, train=mine["train"], val=mine["val"], test=drive in TEST_DRIVES)

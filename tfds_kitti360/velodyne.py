@@ -1,0 +1,114 @@
+"""A laser scan becomes a sparse depth image: motion correction, projection, nearest return."""
+
+import pathlib
+
+import numpy as np
+
+from tfds_kitti360.errors import DatasetError
+
+_POINT_BYTES = 16  # x, y, z, reflectance as float32
+_MOST_BYTES = 1 << 26  # four million points; the scanner gives some 120,000
+
+
+def read_scan(path: pathlib.Path) -> np.ndarray:
+    """Reads `<frame>.bin`: float32 [n 4] of x forward, y left, z up in metres, and reflectance.
+
+    Raises:
+      DatasetError: the file is unreadable, empty, or not a whole number of points.
+    """
+    remedy = "unpack its archive again, or pass --skip_damaged to leave the frame out"
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); {remedy}") from None
+    if not data or len(data) % _POINT_BYTES or len(data) > _MOST_BYTES:
+        what = "more than any scan" if len(data) > _MOST_BYTES else "not a whole number of 16-byte points"
+        raise DatasetError(f"{path} has {len(data)} bytes, {what}; {remedy}")
+    return np.frombuffer(data, "<f4").reshape(-1, 4)
+
+
+def depth_image(
+    points: np.ndarray,
+    *,
+    velo_from_previous: np.ndarray | None,
+    camera_from_velo: np.ndarray,
+    projection: np.ndarray,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Projects a scan into the rectified camera.
+
+    The scanner turns clockwise seen from above, so a point at azimuth a was measured a / (2 pi) of a frame period
+    before the frame's time. With v the rotation vector and t the translation of `velo_from_previous` and
+    s = a / (2 pi), the point p lies at R(s v) p + s t when the frame is taken. Then z > 0, pixel = floor(u + 0.5), the
+    nearest return wins.
+
+    Args:
+      points: [n 4] or [n 3], x, y, z (forward, left, up) in metres; points that are not finite are left out.
+      velo_from_previous: [4 4] maps scanner coordinates of the frame before into this frame's; None: no correction.
+      camera_from_velo: [4 4] scanner to rectified camera.
+      projection: [3 4] rectified camera to pixels, (0, 0) the centre of the top left pixel.
+      size: height, width of the image.
+
+    Returns:
+      [h w] float32, camera z in metres, 0 where no return fell.
+    """
+    points = np.asarray(points)[:, :3].astype(np.float64)
+    points = points[np.isfinite(points).all(axis=1)]
+    if velo_from_previous is not None:
+        # A correction moves p by at most half of |t| + |v| |p|: what lies further behind the camera stays there.
+        points = undo_motion(points[_may_be_seen(points, velo_from_previous, camera_from_velo)], velo_from_previous)
+    camera = points @ camera_from_velo[:3, :3].T + camera_from_velo[:3, 3]
+    camera = camera[camera[:, 2] > 0]
+    pixels = camera @ projection[:, :3].T + projection[:, 3]
+    in_front = pixels[:, 2] > 0
+    pixels, z = pixels[in_front], camera[in_front, 2]
+    height, width = size
+    with np.errstate(over="ignore"):
+        column, row = np.floor(pixels[:, :2] / pixels[:, 2:] + 0.5).T
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    index = row[inside].astype(np.int64) * width + column[inside].astype(np.int64)
+    depth = np.full(height * width, np.inf)
+    np.minimum.at(depth, index, z[inside])
+    depth[np.isinf(depth)] = 0
+    return depth.reshape(height, width).astype(np.float32)
+
+
+def undo_motion(points: np.ndarray, velo_from_previous: np.ndarray) -> np.ndarray:
+    """[n 3] points as they lie at the frame's time, float64 (see `depth_image`)."""
+    share = (np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi))[:, None]
+    vector = rotation_vector(velo_from_previous[:3, :3])
+    angle = np.linalg.norm(vector)
+    moved = share * velo_from_previous[:3, 3]
+    if angle < 1e-12:
+        return points + moved
+    axis = vector / angle
+    # Rodrigues: R p = p cos + (k x p) sin + k (k . p) (1 - cos)
+    cosine, sine = np.cos(share * angle), np.sin(share * angle)
+    along = (points @ axis)[:, None]
+    crossed = points @ np.cross(axis, np.eye(3))  # rows k x p
+    return points * cosine + crossed * sine + axis * along * (1 - cosine) + moved
+
+
+def _may_be_seen(points: np.ndarray, velo_from_previous: np.ndarray, camera_from_velo: np.ndarray) -> np.ndarray:
+    reach = np.linalg.norm(velo_from_previous[:3, 3])
+    turn = np.linalg.norm(rotation_vector(velo_from_previous[:3, :3]))
+    z = points @ camera_from_velo[2, :3] + camera_from_velo[2, 3]
+    return z > -0.51 * (reach + turn * np.linalg.norm(points, axis=1))
+
+
+def rotation_vector(rotation: np.ndarray) -> np.ndarray:
+    """[3] axis times angle (0 to pi) of a rotation matrix [3 3]."""
+    twice_sine = np.array(
+        [rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]]
+    )
+    sine, cosine = np.linalg.norm(twice_sine) / 2, (np.trace(rotation) - 1) / 2
+    angle = np.arctan2(sine, cosine)
+    if sine > 1e-6:
+        return twice_sine / (2 * sine) * angle
+    if cosine > 0:
+        return twice_sine / 2
+    # A half turn: R = 2 k k^T - 1, so the longest column of R + 1 points along the axis.
+    columns = rotation + np.eye(3)
+    axis = columns[:, np.argmax(np.linalg.norm(columns, axis=0))]
+    return axis / np.linalg.norm(axis) * angle
