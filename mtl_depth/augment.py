@@ -1,0 +1,116 @@
+"""Augmentation of one clip on the device: a mirror and a change of colours, as pure functions of a key.
+
+The caller vmaps over the samples of a batch. Images are [... h w 3], RGB in [0, 1].
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Shaped
+
+from mtl_depth.geometry.camera import flip_intrinsics
+
+_LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, the weights of torchvision's grayscale
+_SPREAD, _HUE_SPREAD = 0.2, 0.1
+
+
+class Augmented(NamedTuple):
+    """A clip after augmentation: `clean` is for the photometric loss, `jittered` for the networks."""
+
+    clean: Array
+    jittered: Array
+    intrinsics: Array
+    source_from_target: Array | None
+    labels: dict[str, Array]
+
+
+def augment(
+    key: Array,
+    clip: Float[Array, "t h w 3"],
+    intrinsics: Float[Array, "3 3"],
+    source_from_target: Float[Array, "s 4 4"] | None,
+    labels: Mapping[str, Shaped[Array, "h w"]],
+    *,
+    flip_probability: float = 0.5,
+    jitter_probability: float = 0.5,
+) -> Augmented:
+    """Mirrors everything together, and changes the colours of all frames alike, each with its probability."""
+    flip_key, jitter_key, colour_key = jax.random.split(key, 3)
+    flip = jax.random.bernoulli(flip_key, flip_probability)
+    jitter = jax.random.bernoulli(jitter_key, jitter_probability)
+    clean = jnp.where(flip, clip[:, :, ::-1], clip)
+    if source_from_target is not None:
+        source_from_target = jnp.where(flip, mirror_motion(source_from_target), source_from_target)
+    return Augmented(
+        clean=clean,
+        jittered=jnp.where(jitter, jitter_colours(colour_key, clean), clean),
+        intrinsics=jnp.where(flip, flip_intrinsics(intrinsics, width=clip.shape[2]), intrinsics),
+        source_from_target=source_from_target,
+        labels={name: jnp.where(flip, values[:, ::-1], values) for name, values in labels.items()},
+    )
+
+
+def mirror_motion(b_from_a: Float[Array, "*b 4 4"]) -> Float[Array, "*b 4 4"]:
+    """Returns M T M, M = diag(-1, 1, 1, 1): the same motion as seen in a mirrored world."""
+    sign = jnp.array([-1, 1, 1, 1], b_from_a.dtype)
+    return sign[:, None] * b_from_a * sign
+
+
+def jitter_colours(key: Array, images: Float[Array, "*b h w 3"]) -> Float[Array, "*b h w 3"]:
+    """Changes brightness, contrast, saturation (factors 0.8 to 1.2) and hue (+-0.1 turns), in this order."""
+    limits = jnp.array([_SPREAD, _SPREAD, _SPREAD, _HUE_SPREAD])
+    brightness, contrast, saturation, hue = jax.random.uniform(key, (4,), minval=-1, maxval=1) * limits
+    images = adjust_brightness(images, 1 + brightness)
+    images = adjust_contrast(images, 1 + contrast)
+    images = adjust_saturation(images, 1 + saturation)
+    return adjust_hue(images, hue)
+
+
+def adjust_brightness(images: Float[Array, "*b h w 3"], factor: Float[Array, ""] | float) -> Float[Array, "*b h w 3"]:
+    """Returns factor * image, clipped to [0, 1]."""
+    return jnp.clip(factor * images, 0, 1)
+
+
+def adjust_contrast(images: Float[Array, "*b h w 3"], factor: Float[Array, ""] | float) -> Float[Array, "*b h w 3"]:
+    """Blends every image with the mean of its grey version: factor 0 is flat, 1 the image itself."""
+    return _blend(images, jnp.mean(_grey(images), axis=(-3, -2), keepdims=True), factor)
+
+
+def adjust_saturation(images: Float[Array, "*b h w 3"], factor: Float[Array, ""] | float) -> Float[Array, "*b h w 3"]:
+    """Blends every image with its grey version: factor 0 is grey, 1 the image itself."""
+    return _blend(images, _grey(images), factor)
+
+
+def adjust_hue(images: Float[Array, "*b h w 3"], turn: Float[Array, ""] | float) -> Float[Array, "*b h w 3"]:
+    """Turns the hue by `turn`, a fraction of the full circle; value and saturation stay.
+
+    Hue h in sixths of a turn is where a colour stands between its channels, and back again
+    channel(n) = v - c max(0, min(k, 4 - k, 1)) with k = (n + h) mod 6 and n = 5, 3, 1 for red, green, blue,
+    where v is the largest channel and c = v - the smallest.
+    """
+    red, green, blue = images[..., 0], images[..., 1], images[..., 2]
+    value = jnp.maximum(jnp.maximum(red, green), blue)
+    chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
+    divisor = jnp.where(chroma == 0, 1, chroma)
+    sixths = jnp.where(
+        value == red,
+        (green - blue) / divisor,
+        jnp.where(value == green, (blue - red) / divisor + 2, (red - green) / divisor + 4),
+    )
+    sixths = sixths + 6 * turn
+    channels = []
+    for offset in (5, 3, 1):
+        k = jnp.mod(offset + sixths, 6)
+        channels.append(value - chroma * jnp.clip(jnp.minimum(k, 4 - k), 0, 1))
+    return jnp.clip(jnp.stack(channels, axis=-1), 0, 1)
+
+
+def _grey(images: Float[Array, "*b h w 3"]) -> Float[Array, "*b h w 1"]:
+    red, green, blue = (weight * images[..., i : i + 1] for i, weight in enumerate(_LUMA))
+    return red + green + blue
+
+
+def _blend(images: Array, other: Array, factor: Float[Array, ""] | float) -> Array:
+    return jnp.clip(factor * images + (1 - factor) * other, 0, 1)

@@ -1,0 +1,113 @@
+"""The photometric objective: a depth is right if it lets one frame of a clip explain another.
+
+Godard et al., "Digging into self-supervised monocular depth estimation", ICCV 2019, sections 3.1 to 3.3. Images are
+[0, 1] and unaugmented. Nothing is computed below float32: half types are promoted.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from mtl_depth.geometry.camera import depth_from_disparity
+from mtl_depth.geometry.rigid import at_least_float32
+from mtl_depth.geometry.warp import inverse_warp
+from mtl_depth.image import absolute_difference, pyramid, resize_bilinear, ssim_loss
+from mtl_depth.losses.smoothness import edge_aware_smoothness
+
+_SMOOTHNESS_WEIGHT = 1e-3  # at scale 0; halved at every further scale
+_TIE_NOISE = 1e-5
+
+
+def photometric_error(
+    a: Float[Array, "*b h w c"], b: Float[Array, "*b h w c"], *, ssim_weight: float = 0.85
+) -> Float[Array, "*b h w"]:
+    """Returns ssim_weight * SSIM loss + (1 - ssim_weight) * |a - b|, both averaged over the channels."""
+    return jnp.mean(ssim_weight * ssim_loss(a, b) + (1 - ssim_weight) * absolute_difference(a, b), axis=-1)
+
+
+def depth_objective(
+    disparities: Sequence[Float[Array, "b _ _"]],
+    target: Float[Array, "b h w 3"],
+    sources: Float[Array, "b s h w 3"],
+    source_from_target: Float[Array, "b s 4 4"],
+    intrinsics: Float[Array, "b 3 3"],
+    *,
+    nearest: float,
+    farthest: float,
+    key: Array | None = None,
+) -> tuple[Float[Array, ""], Float[Array, "scales"], Bool[Array, "scales b h w"]]:
+    """Returns the depth loss, its mean over scales of (photometric + smoothness), and what it is made of.
+
+    Args:
+      disparities: sigmoid outputs, finest first; scale s is 2^s times smaller than the target.
+      target: the frame whose depth is learned.
+      sources: the other frames of the clip.
+      source_from_target: the camera motion to each source.
+      intrinsics: of all these images.
+      nearest: the depth at disparity 1.
+      farthest: the depth at disparity 0.
+      key: for the noise that breaks ties: one key, or one a sample [b]; None for no noise.
+
+    Returns:
+      The loss; the term of every scale, whose mean it is; and `selected`: where a reprojection won over leaving the
+      source as it is (elsewhere the pixel is masked, which still counts in the mean).
+    """
+    photometric, smoothness, selected = depth_terms(
+        disparities, target, sources, source_from_target, intrinsics, nearest=nearest, farthest=farthest, key=key
+    )
+    per_scale = jnp.mean(photometric + smoothness, axis=-1)
+    return jnp.mean(per_scale), per_scale, selected
+
+
+def depth_terms(
+    disparities: Sequence[Float[Array, "b _ _"]],
+    target: Float[Array, "b h w 3"],
+    sources: Float[Array, "b s h w 3"],
+    source_from_target: Float[Array, "b s 4 4"],
+    intrinsics: Float[Array, "b 3 3"],
+    *,
+    nearest: float,
+    farthest: float,
+    key: Array | None = None,
+) -> tuple[Float[Array, "scales b"], Float[Array, "scales b"], Bool[Array, "scales b h w"]]:
+    """Returns what `depth_objective` averages, for every scale and sample, so that the caller may weigh samples.
+
+    That is the photometric term, the smoothness term with its weight 1e-3 / 2^s, and `selected`. Arguments as there.
+    """
+    target, sources = at_least_float32(target), at_least_float32(sources)
+    images = pyramid(target, levels=len(disparities))
+    smoothness = jnp.stack(
+        [
+            _SMOOTHNESS_WEIGHT / 2**scale * edge_aware_smoothness(disparity, image)
+            for scale, (disparity, image) in enumerate(zip(disparities, images, strict=True))
+        ]
+    )
+    full_size = jnp.stack([resize_bilinear(disparity, size=target.shape[1:3]) for disparity in disparities])
+    depths = depth_from_disparity(full_size, nearest=nearest, farthest=farthest)
+
+    # vmap over the sources, and over the scales: what depends on the target alone is computed once for all of them.
+    compare = jax.vmap(photometric_error, in_axes=(1, None), out_axes=1)
+    identity = jax.lax.stop_gradient(compare(sources, target))
+    if key is not None:
+        identity = identity + _TIE_NOISE * _noise(key, identity)
+    identity = jnp.min(identity, axis=1)
+
+    def reprojection(depth):
+        warp = jax.vmap(inverse_warp, in_axes=(1, None, 1, None), out_axes=1)
+        warped, _ = warp(sources, depth, source_from_target, intrinsics)
+        return jnp.min(compare(warped, target), axis=1)
+
+    explained = jax.vmap(reprojection)(depths)
+    selected = explained < identity
+    photometric = jnp.mean(jnp.where(selected, explained, identity), axis=(-2, -1))
+    return photometric, smoothness, selected
+
+
+def _noise(key: Array, like: Float[Array, "b s h w"]) -> Float[Array, "b s h w"]:
+    """Draws normal noise sample by sample, so that dividing the batch among devices changes nothing."""
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        key = jax.random.wrap_key_data(key)
+    keys = key if key.ndim else jax.random.split(key, like.shape[0])
+    return jax.vmap(lambda key: jax.random.normal(key, like.shape[1:], like.dtype))(keys)

@@ -1,0 +1,53 @@
+"""Intersection over union of classes and categories, every pixel weighted by the confidence of its label (SPEC 8)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float, Integer
+
+
+def confusion(
+    truth: Integer[np.ndarray, "h w"],
+    predicted: Integer[np.ndarray, "h w"],
+    weight: Float[np.ndarray, "h w"],
+    *,
+    classes: int,
+) -> Float[np.ndarray, "classes classes+1"]:
+    """Sums of `weight` by true class (row) and predicted class (column); they merge by addition.
+
+    A pixel whose true class is not in 0 .. `classes` - 1 counts nowhere; a prediction that is not goes to the last
+    column, where it is nobody's false positive but its class's false negative.
+    """
+    counted = (truth >= 0) & (truth < classes)
+    columns = np.where((predicted >= 0) & (predicted < classes), predicted, classes)[counted].astype(np.int64)
+    cells = truth[counted].astype(np.int64) * (classes + 1) + columns
+    sums = np.bincount(cells, weight[counted], classes * (classes + 1)).astype(np.float64)  # of no pixel: integers
+    return sums.reshape(classes, classes + 1)
+
+
+def ious(matrix: Float[np.ndarray, "classes classes+1"], groups: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
+    """tp / (tp + fp + fn) of every group of classes, a group being a class or a category.
+
+    Only pixels whose true class is in one of the groups count. A group that is neither true nor predicted on them has
+    no IoU and is left out; one that is only predicted has 0.
+    """
+    scored = [index for members in groups.values() for index in members]
+    found = {}
+    for name, members in groups.items():
+        predicted = matrix[np.ix_(scored, members)].sum()
+        true_positive = matrix[np.ix_(members, members)].sum()
+        union = predicted + matrix[list(members)].sum() - true_positive
+        if union > 0:
+            found[name] = float(true_positive / union)
+    return found
+
+
+def mean(scores: Mapping[str, float]) -> float:
+    """The unweighted mean over classes; the classes that have no score are not in `scores`."""
+    return float(np.mean(list(scores.values())))
+
+
+def majority(counts: Integer[np.ndarray, "h w classes"]) -> Integer[np.ndarray, "h w"]:
+    """The most frequent class of every pixel; pixels that were never labelled take the most frequent of all."""
+    best = counts.argmax(axis=-1)
+    return np.where(counts.any(axis=-1), best, counts.sum(axis=(0, 1)).argmax())
