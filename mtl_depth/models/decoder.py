@@ -1,0 +1,43 @@
+"""U-Net decoder: encoder features to maps at five sizes, up to that of the image."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mtl_depth.models.layers import Convolution, scaled_channels, upsample
+
+CHANNELS = (16, 32, 64, 128, 256)
+
+
+class Decoder(nn.Module):
+    """From the deepest features: convolve, double the size, join the encoder's features of that size, convolve.
+
+    Attributes:
+        width: factor on every channel count.
+        dtype: type that it computes in.
+    """
+
+    width: float = 1.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, features: Sequence[Float[Array, "b _ _ _"]]) -> tuple[Float[Array, "b _ _ _"], ...]:
+        """Maps of 1, 1/2, ... 1/16 of the image's size, in this order.
+
+        Args:
+            features: of the encoder, finest first (strides 2 to 32).
+        """
+        x = features[-1]
+        maps = []
+        for level in reversed(range(len(CHANNELS))):
+            channels = scaled_channels(CHANNELS[level], self.width)
+            x = nn.elu(Convolution(channels, reflect=True, dtype=self.dtype, name=f"level{level}_in")(x))
+            x = upsample(x)
+            if level > 0:
+                x = jnp.concatenate([x, features[level - 1].astype(x.dtype)], axis=-1)
+            x = nn.elu(Convolution(channels, reflect=True, dtype=self.dtype, name=f"level{level}_out")(x))
+            maps.append(x)
+        return tuple(reversed(maps))

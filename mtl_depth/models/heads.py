@@ -1,0 +1,113 @@
+"""Heads: encoder features to the outputs of one task. Each owns its decoder; outputs are float32."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mtl_depth.models.decoder import Decoder
+from mtl_depth.models.layers import Convolution
+
+Features = Sequence[Float[Array, "b _ _ _"]]  # of the encoder, finest first
+
+
+class DisparityHead(nn.Module):
+    """Disparity (a sigmoid, not 1/m) at full, 1/2, 1/4, ... of the image's size.
+
+    Attributes:
+        width: factor on the decoder's channel counts.
+        dtype: type that it computes in.
+        scales: how many sizes.
+        initial_disparity: what the untrained head answers on average, for metric models; None: the published start.
+    """
+
+    width: float = 1.0
+    dtype: Any = jnp.float32
+    scales: int = 4
+    initial_disparity: float | None = None
+
+    @nn.compact
+    def __call__(self, features: Features) -> dict[str, tuple[Float[Array, "b _ _"], ...]]:
+        """`disparity`: maps in (0, 1), full size first."""
+        bias_init = None
+        if self.initial_disparity is not None:
+            bias_init = nn.initializers.constant(math.log(self.initial_disparity / (1 - self.initial_disparity)))
+        maps = Decoder(self.width, self.dtype, name="decoder")(features)[: self.scales]
+        disparities = []
+        for scale, x in enumerate(maps):
+            name = f"disparity_{scale}"
+            x = Convolution(1, reflect=True, dtype=self.dtype, bias_init=bias_init, name=name)(x)
+            disparities.append(nn.sigmoid(_full_precision(x[..., 0])))
+        return {"disparity": tuple(disparities)}
+
+
+class SemanticHead(nn.Module):
+    """A logit a class and pixel.
+
+    Attributes:
+        classes: number of classes.
+        width: factor on the decoder's channel counts.
+        dtype: type that it computes in.
+    """
+
+    classes: int = 19
+    width: float = 1.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, features: Features) -> dict[str, Float[Array, "b h w classes"]]:
+        """`semantic`: logits at the image's size."""
+        x = Decoder(self.width, self.dtype, name="decoder")(features)[0]
+        x = Convolution(self.classes, reflect=True, dtype=self.dtype, name="semantic")(x)
+        return {"semantic": _full_precision(x)}
+
+
+class InstanceHead(nn.Module):
+    """Panoptic-DeepLab's class-agnostic centres and offsets, with a logit for each thing class and "other".
+
+    Attributes:
+        thing_classes: number of logits, "other" included.
+        width: factor on the decoder's channel counts.
+        dtype: type that it computes in.
+    """
+
+    thing_classes: int = 8
+    width: float = 1.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, features: Features) -> dict[str, Float[Array, "b h w *_"]]:
+        """`center` b h w in (0, 1); `offset` b h w 2 to the centre in pixels (dy, dx); `thing` b h w classes."""
+        x = Decoder(self.width, self.dtype, name="decoder")(features)[0]
+        outputs = {
+            name: _full_precision(Convolution(channels, reflect=True, dtype=self.dtype, name=name)(x))
+            for name, channels in (("center", 1), ("offset", 2), ("thing", self.thing_classes))
+        }
+        return {**outputs, "center": nn.sigmoid(outputs["center"][..., 0])}
+
+
+class ValueHead(nn.Module):
+    """The report's segmentation: one value in (0, 1) a pixel.
+
+    Attributes:
+        width: factor on the decoder's channel counts.
+        dtype: type that it computes in.
+    """
+
+    width: float = 1.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, features: Features) -> dict[str, Float[Array, "b h w"]]:
+        """`value`: a sigmoid at the image's size."""
+        x = Decoder(self.width, self.dtype, name="decoder")(features)[0]
+        x = Convolution(1, reflect=True, dtype=self.dtype, name="value")(x)
+        return {"value": nn.sigmoid(_full_precision(x[..., 0]))}
+
+
+def _full_precision(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """`x` in float32, or wider where it is wider."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -1,0 +1,109 @@
+"""The whole network: a shared encoder, a head a task, and a pose network where motion is predicted."""
+
+from typing import Any
+
+import einops
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from mtl_depth.errors import UserError
+from mtl_depth.geometry.rigid import invert, rigid_from_vector
+from mtl_depth.models.encoder import STAGES, ResNetEncoder
+from mtl_depth.models.pose import PoseNetwork
+
+
+class Network(nn.Module):
+    """Images to the outputs of every head, pairs of images to motion.
+
+    Top-level parameters are `encoder`, `head_<task name>` and `pose`.
+
+    Attributes:
+        encoder: shared by the heads.
+        heads: (task name, module from features to a dict of outputs) pairs.
+        pose: predicts motion, or None.
+    """
+
+    encoder: ResNetEncoder
+    heads: tuple[tuple[str, nn.Module], ...]
+    pose: PoseNetwork | None = None
+
+    def setup(self):
+        for name, head in self.heads:
+            setattr(self, f"head_{name}", head.clone(name=None))
+
+    def perceive(
+        self, image: Float[Array, "b h w 3"], *, train: bool = False, axis_name: str | None = None
+    ) -> dict[str, Any]:
+        """Outputs of every head for single images with values in [0, 1]."""
+        check_size(image.shape[1:3])
+        features = self.encoder(image, train=train, axis_name=axis_name)
+        outputs = {}
+        for name, _ in self.heads:
+            outputs |= getattr(self, f"head_{name}")(features)
+        return outputs
+
+    def motion(
+        self,
+        first: Float[Array, "b h w 3"],
+        second: Float[Array, "b h w 3"],
+        *,
+        train: bool = False,
+        axis_name: str | None = None,
+        groups: int = 1,
+    ) -> Float[Array, "b 4 4"]:
+        """second_from_first of images in temporal order, with values in [0, 1]."""
+        return rigid_from_vector(self.pose(first, second, train=train, axis_name=axis_name, groups=groups))
+
+    def __call__(self, clip: Float[Array, "b t h w 3"], *, train: bool, axis_name: str | None = None) -> dict[str, Any]:
+        """Outputs for the clip's middle frame, the target, and `source_from_target` b s 4 4 if motion is predicted.
+
+        Args:
+            clip: an odd number of frames in temporal order, values in [0, 1]; all but the target are sources.
+            train: whether BatchNorm uses, and records, the statistics of the batch; those of a pair are its own.
+            axis_name: mapped axis over which these are shared.
+        """
+        frames = clip.shape[1]
+        target = frames // 2
+        outputs = self.perceive(clip[:, target], train=train, axis_name=axis_name)
+        if self.pose is None:
+            return outputs
+        sources = [s for s in range(frames) if s != target]
+        first, second = (jnp.concatenate([clip[:, pick(s, target)] for s in sources]) for pick in (min, max))
+        second_from_first = self.motion(first, second, train=train, axis_name=axis_name, groups=len(sources))
+        second_from_first = einops.rearrange(second_from_first, "(s b) i j -> b s i j", s=len(sources))
+        target_from_earlier, later_from_target = jnp.split(second_from_first, [target], axis=1)
+        source_from_target = jnp.concatenate([invert(target_from_earlier), later_from_target], axis=1)
+        return {**outputs, "source_from_target": source_from_target}
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raises UserError unless the networks take images of this height and width."""
+    if any(side % 32 or side < 64 for side in size):
+        height, width = size
+        raise UserError(f"The networks take images whose sides are multiples of 32 from 64 on, not {height}x{width}.")
+
+
+def make_network(
+    *,
+    depth: int = 18,
+    width: float = 1.0,
+    dtype: Any = jnp.float32,
+    heads: tuple[tuple[str, nn.Module], ...],
+    predict_motion: bool = False,
+) -> Network:
+    """A network of the given ResNet depth; `heads` are (task name, module) pairs."""
+    if depth not in STAGES:
+        raise UserError(f"There is no ResNet-{depth} here; depth is one of {', '.join(map(str, STAGES))}.")
+    return Network(
+        encoder=ResNetEncoder(depth, width, dtype),
+        heads=tuple(heads),
+        pose=PoseNetwork(depth, width, dtype) if predict_motion else None,
+    )
+
+
+def init(network: Network, key: PRNGKeyArray, *, size: tuple[int, int], frames: int = 3) -> dict[str, Any]:
+    """Random `{"params": ..., "batch_stats": ...}` for clips of `frames` images of `size` (height, width)."""
+    clip = jax.ShapeDtypeStruct((1, frames, *size, 3), jnp.float32)
+    return network.lazy_init(key, clip, train=False)

@@ -1,0 +1,57 @@
+"""Pose network: two images to the camera's motion between them."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mtl_depth.models.encoder import ResNetEncoder
+from mtl_depth.models.layers import Convolution, scaled_channels
+
+SMALL = 0.01  # the network starts near "no motion"
+
+
+class PoseNetwork(nn.Module):
+    """A ResNet encoder over both images, four convolutions, the mean over pixels.
+
+    Attributes:
+        depth: layers of the ResNet.
+        width: factor on every channel count.
+        dtype: type that it computes in.
+    """
+
+    depth: int = 18
+    width: float = 1.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        first: Float[Array, "b h w 3"],
+        second: Float[Array, "b h w 3"],
+        *,
+        train: bool,
+        axis_name: str | None = None,
+        groups: int = 1,
+    ) -> Float[Array, "b 6"]:
+        """Rotation vector, then translation, of second_from_first.
+
+        Args:
+            first: the earlier image, values in [0, 1].
+            second: the later image.
+            train: whether BatchNorm uses, and records, the statistics of the batch.
+            axis_name: mapped axis over which these are shared.
+            groups: equal blocks of the batch, one after the other, that are batches of their own to BatchNorm.
+        """
+        encoder = ResNetEncoder(self.depth, self.width, self.dtype, name="encoder")
+        images = jnp.concatenate([first, second], axis=-1)
+        x = encoder(images, train=train, axis_name=axis_name, groups=groups)[-1]
+        channels = scaled_channels(256, self.width)
+        x = nn.relu(Convolution(channels, size=1, dtype=self.dtype, name="squeeze")(x))
+        x = nn.relu(Convolution(channels, dtype=self.dtype, name="conv1")(x))
+        x = nn.relu(Convolution(channels, dtype=self.dtype, name="conv2")(x))
+        # Two motions, as published; the first serves a pair.
+        x = Convolution(12, size=1, dtype=self.dtype, name="motion")(x)
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32)).mean(axis=(1, 2))
+        return SMALL * x[:, :6]

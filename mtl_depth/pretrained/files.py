@@ -1,0 +1,84 @@
+"""Weight files to named NumPy arrays. No pickle is ever run: torch reads `.pth` with `weights_only`."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mtl_depth.errors import UserError
+
+SUFFIXES = (".pth", ".safetensors", ".npz")
+
+
+def read_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
+    """Returns the named arrays of a `.safetensors`, `.npz` or `.pth` file; floats become float32.
+
+    Raises:
+        UserError: the file is absent, damaged, of another format, or holds something else than tensors and numbers.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"There is no weight file {path}.")
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"{path} is not a weight file; these end in {', '.join(SUFFIXES)}.")
+    reader = {".pth": _read_torch, ".safetensors": _read_safetensors, ".npz": _read_npz}[path.suffix]
+    try:
+        entries = reader(path)
+    except UserError:
+        raise
+    except Exception as error:  # each format has a dozen ways to fail, and all mean the same to the user
+        reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")[:200]
+        raise UserError(f"{path} cannot be read: it is truncated or no {path.suffix} file ({reason}).") from error
+    return {name: _as_array(value, name, path) for name, value in entries.items()}
+
+
+def write_torch(entries: Mapping[str, Any], path: pathlib.Path) -> None:
+    """Writes arrays (as tensors) and plain values to a `.pth` file."""
+    torch = _torch(f"writing {path.name}")
+    torch.save({k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in entries.items()}, path)
+
+
+def _read_torch(path: pathlib.Path) -> Mapping[str, Any]:
+    torch = _torch(f"reading {path}")
+    try:
+        entries = torch.load(path, map_location="cpu", weights_only=True)
+    except torch.serialization.pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path} was not loaded: it is damaged, or its pickle holds more than tensors and could run code."
+        ) from error
+    if not isinstance(entries, dict) or not all(isinstance(name, str) for name in entries):
+        raise UserError(f"{path} holds no named tensors; save the network's state_dict().")
+    return {
+        name: value.detach().to(torch.float32 if value.is_floating_point() else value.dtype).numpy()
+        if isinstance(value, torch.Tensor)
+        else value
+        for name, value in entries.items()
+    }
+
+
+def _read_safetensors(path: pathlib.Path) -> Mapping[str, Any]:
+    from safetensors.numpy import load_file
+
+    return load_file(path)
+
+
+def _read_npz(path: pathlib.Path) -> Mapping[str, Any]:
+    with np.load(path, allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def _as_array(value: Any, name: str, path: pathlib.Path) -> np.ndarray:
+    """A tensor, array or number as an array; floats of any width as float32."""
+    if not isinstance(value, (np.ndarray, np.generic, bool, int, float)):
+        raise UserError(f"{path}: {name} is a {type(value).__name__}, not a tensor; save the network's state_dict().")
+    value = np.asarray(value)
+    return value if value.dtype.kind in "biu" else value.astype(np.float32)
+
+
+def _torch(purpose: str) -> Any:
+    try:
+        import torch
+    except ImportError as error:
+        raise UserError(f"{purpose[0].upper()}{purpose[1:]} needs torch: pip install 'mtl_depth[torch]'") from error
+    return torch

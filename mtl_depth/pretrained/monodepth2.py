@@ -1,0 +1,158 @@
+"""Monodepth2 checkpoint folders to variables of a network with a depth head, and back."""
+
+import functools
+import pathlib
+from typing import NamedTuple
+
+import jax
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from mtl_depth.errors import UserError
+from mtl_depth.models.heads import DisparityHead
+from mtl_depth.models.network import init, make_network
+from mtl_depth.pretrained.files import SUFFIXES, read_arrays, write_torch
+from mtl_depth.pretrained.names import Path, Variables, from_arrays, monodepth2_name, to_arrays
+from mtl_depth.pretrained.resnet import resnet_depth, with_surplus, without_surplus
+
+_PREFIX = "encoder."  # before the names of the two ResNets
+_POSE_FILES = ("pose_encoder", "pose")
+_SETTINGS = ("height", "width", "use_stereo")  # numbers beside the tensors of the encoder file
+
+
+class Monodepth2Settings(NamedTuple):
+    """What the network of a checkpoint folder is made and evaluated with.
+
+    Attributes:
+        depth: layers of the ResNet encoders.
+        size: height and width of the images it was trained on.
+        predict_motion: whether the folder has a pose network.
+        use_stereo: whether it was trained on stereo pairs.
+        nearest: depth at disparity 1, which the original fixes.
+        farthest: depth at disparity 0.
+    """
+
+    depth: int
+    size: tuple[int, int]
+    predict_motion: bool
+    use_stereo: bool
+    nearest: float = 0.1
+    farthest: float = 100.0
+
+
+def load_monodepth2(directory: str | pathlib.Path) -> Variables:
+    """Returns variables of `make_network(heads=(("depth", DisparityHead()),))`, with `pose` if the folder has one.
+
+    Args:
+        directory: with encoder.pth and depth.pth, and both or neither of pose_encoder.pth and pose.pth; `.safetensors`
+            and `.npz` files of the same names serve too.
+
+    Raises:
+        UserError: a file is absent, damaged or of another architecture.
+    """
+    files = _files(directory)
+    arrays = {file: without_surplus(read_arrays(path), _PREFIX) for file, path in files.items()}
+    encoder = {name: x for name, x in arrays["encoder"].items() if name not in _SETTINGS}
+    depth = resnet_depth(encoder, source=files["encoder"], prefix=_PREFIX)
+    variables = {}
+    for file, shapes in _shapes(depth).items():
+        if file in files:
+            variables |= from_arrays(
+                encoder if file == "encoder" else arrays[file],
+                shapes,
+                _entry,
+                source=files[file],
+                architecture=f"Monodepth2 {file} with ResNet-{depth}",
+            )
+    return unflatten_dict(variables)
+
+
+def read_monodepth2_settings(directory: str | pathlib.Path) -> Monodepth2Settings:
+    """Returns the settings that a checkpoint folder implies, without loading its weights.
+
+    Raises:
+        UserError: a file is absent or damaged, or the image size is not stored.
+    """
+    files = _files(directory)
+    arrays = read_arrays(files["encoder"])
+    if not {"height", "width"} <= arrays.keys():
+        raise UserError(f"{files['encoder']} does not say for which height and width it was trained.")
+    return Monodepth2Settings(
+        depth=resnet_depth(arrays, source=files["encoder"], prefix=_PREFIX),
+        size=(int(arrays["height"]), int(arrays["width"])),
+        predict_motion="pose" in files,
+        use_stereo=bool(arrays.get("use_stereo", False)),
+    )
+
+
+def export_monodepth2(
+    variables: Variables, directory: str | pathlib.Path, *, height: int, width: int, use_stereo: bool = False
+) -> None:
+    """Writes encoder.pth and depth.pth, and pose_encoder.pth and pose.pth if there is a pose network.
+
+    The original's strict load accepts them. Heads of other tasks are left out.
+
+    Args:
+        variables: of a network with a depth head, of the published width.
+        directory: made if absent.
+        height: of the images that the network was trained on.
+        width: of these images.
+        use_stereo: whether it was trained on stereo pairs.
+
+    Raises:
+        UserError: there is no depth head, or the network has not the published channels.
+    """
+    kept = {
+        path: x
+        for path, x in flatten_dict({name: variables[name] for name in ("params", "batch_stats")}).items()
+        if path[1] in ("encoder", "head_depth", "pose")
+    }
+    if not any(path[1] == "head_depth" for path in kept):
+        raise UserError("Only a network with a depth head can be written as a Monodepth2 checkpoint.")
+    published = _shapes(resnet_depth([_entry(path) for path in kept], source=pathlib.Path(directory), prefix=_PREFIX))
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    for file, shapes in published.items():
+        own = {path: x for path, x in kept.items() if monodepth2_name(path)[0] == file}
+        if not own and file in _POSE_FILES:
+            continue
+        if {path: x.shape for path, x in own.items()} != {path: x.shape for path, x in shapes.items()}:
+            raise UserError("Only a network with config.model.width=1 can be written as a Monodepth2 checkpoint.")
+        entries = to_arrays(own, _entry)
+        if file in ("encoder", "pose_encoder"):
+            entries = with_surplus(entries, _PREFIX)
+        if file == "encoder":
+            entries |= {"height": height, "width": width, "use_stereo": use_stereo}
+        write_torch(entries, directory / f"{file}.pth")
+
+
+def _entry(path: Path) -> str:
+    """The name of a variable inside its file."""
+    return monodepth2_name(path)[1]
+
+
+@functools.cache
+def _shapes(depth: int) -> dict[str, dict[Path, jax.ShapeDtypeStruct]]:
+    """The shapes of the published network's variables by file."""
+    network = make_network(depth=depth, heads=(("depth", DisparityHead()),), predict_motion=True)
+    shapes = flatten_dict(jax.eval_shape(functools.partial(init, network, size=(64, 64)), jax.random.key(0)))
+    files = ("encoder", "depth", *_POSE_FILES)
+    return {file: {path: x for path, x in shapes.items() if monodepth2_name(path)[0] == file} for file in files}
+
+
+def _files(directory: str | pathlib.Path) -> dict[str, pathlib.Path]:
+    """The checkpoint's files that are there, by name without ending."""
+    directory = pathlib.Path(directory)
+    if not directory.is_dir():
+        raise UserError(f"There is no folder {directory} (of a Monodepth2 checkpoint: encoder.pth, depth.pth).")
+    files = {}
+    for file in ("encoder", "depth", *_POSE_FILES):
+        found = [path for suffix in SUFFIXES if (path := directory / f"{file}{suffix}").is_file()]
+        if found:
+            files[file] = found[0]
+    lacking = [file for file in ("encoder", "depth") if file not in files]
+    if len(files.keys() & set(_POSE_FILES)) == 1:
+        lacking += [file for file in _POSE_FILES if file not in files]
+    if lacking:
+        missing = " and ".join(f"{file}.pth" for file in lacking)
+        raise UserError(f"{directory} is not a whole Monodepth2 checkpoint: {missing} missing.")
+    return files

@@ -1,0 +1,110 @@
+"""The published implementations' names and layouts of our variables.
+
+A variable is addressed by its path: collection, modules, leaf, e.g. ("params", "layer1_0", "conv1", "kernel").
+Kernels are height, width, inputs, outputs here and outputs, inputs, height, width there.
+"""
+
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mtl_depth.errors import UserError
+
+Path = tuple[str, ...]
+Variables = dict[str, Any]
+
+_LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+_DOWNSAMPLE = {"downsample_conv": "downsample.0", "downsample_bn": "downsample.1"}
+_POSE_LAYERS = ("squeeze", "conv1", "conv2", "motion")
+_LISTED = 3  # entries that a message names of each kind of fault
+
+
+def resnet_name(path: Path) -> str:
+    """torchvision's name of a variable of `ResNetEncoder`."""
+    _, *modules, leaf = path
+    modules = [_DOWNSAMPLE.get(module, module.replace("_", ".")) for module in modules]
+    return ".".join([*modules, _LEAVES[leaf]])
+
+
+def monodepth2_name(path: Path) -> tuple[str, str]:
+    """Monodepth2's file (without its ending) and name of a variable of a network with a depth head."""
+    collection, network, *modules, leaf = path
+    if network == "encoder":
+        return "encoder", f"encoder.{resnet_name((collection, *modules, leaf))}"
+    if network == "pose" and modules[0] == "encoder":
+        return "pose_encoder", f"encoder.{resnet_name((collection, *modules[1:], leaf))}"
+    if network == "pose":
+        return "pose", f"net.{_POSE_LAYERS.index(modules[0])}.{_LEAVES[leaf]}"
+    if modules[0] == "decoder":
+        level, position = modules[1].removeprefix("level").split("_")
+        index = 2 * (4 - int(level)) + ("in", "out").index(position)
+        return "depth", f"decoder.{index}.conv.conv.{_LEAVES[leaf]}"
+    scale = int(modules[0].removeprefix("disparity_"))
+    return "depth", f"decoder.{10 + scale}.conv.{_LEAVES[leaf]}"
+
+
+def from_arrays(
+    arrays: Mapping[str, np.ndarray],
+    shapes: Mapping[Path, Any],
+    name: Callable[[Path], str],
+    *,
+    source: pathlib.Path,
+    architecture: str,
+) -> dict[Path, jax.Array]:
+    """Returns the variables that `arrays` are, by path.
+
+    Args:
+        arrays: by published name; each of them is used, or the whole is refused.
+        shapes: variables of the network by path, of which only the shapes are read.
+        name: published name of a variable.
+        source: file that the arrays come from, for messages.
+        architecture: what the shapes are of, for messages.
+
+    Raises:
+        UserError: entries are missing, unexpected or of another shape or type.
+    """
+    expected = {name(path): _published_shape(path, leaf.shape) for path, leaf in shapes.items()}
+    lacking = [key for key in expected if key not in arrays]
+    surplus = [key for key in arrays if key not in expected]
+    misshapen = [
+        f"{key} of shape {arrays[key].shape} instead of {shape}"
+        for key, shape in expected.items()
+        if key in arrays and arrays[key].shape != shape
+    ]
+    mistyped = [
+        f"{key} of type {arrays[key].dtype}" for key in expected if key in arrays and arrays[key].dtype != np.float32
+    ]
+    faults = [
+        f"it {verb} {_listed(entries)}"
+        for verb, entries in (("lacks", lacking), ("has an unexpected", surplus), ("has", misshapen), ("has", mistyped))
+        if entries
+    ]
+    if faults:
+        raise UserError(f"{source} does not hold a {architecture}: {', '.join(faults)}.")
+    return {path: jnp.asarray(_from_published(path, arrays[name(path)])) for path in shapes}
+
+
+def to_arrays(variables: Mapping[Path, jax.Array], name: Callable[[Path], str]) -> dict[str, np.ndarray]:
+    """Returns variables, by path, as float32 arrays by published name."""
+    return {name(path): _to_published(path, np.asarray(x)) for path, x in variables.items()}
+
+
+def _listed(entries: list[str]) -> str:
+    rest = len(entries) - _LISTED
+    return ", ".join(entries[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _published_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (shape[3], shape[2], shape[0], shape[1]) if path[-1] == "kernel" else tuple(shape)
+
+
+def _from_published(path: Path, x: np.ndarray) -> np.ndarray:
+    return x.transpose(2, 3, 1, 0) if path[-1] == "kernel" else x
+
+
+def _to_published(path: Path, x: np.ndarray) -> np.ndarray:
+    return np.array(x.transpose(3, 2, 0, 1) if path[-1] == "kernel" else x, np.float32, order="C")
