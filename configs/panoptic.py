@@ -1,0 +1,16 @@
+"""All tasks in one network: depth, semantics, instances.
+
+    python -m mtl_depth.main --config=configs/panoptic.py --workdir=runs/panoptic --config.data.data_dir=TFDS_DIR
+
+Expect: no row of the report to compare with; `python -m mtl_depth.table` prints it beside the other runs.
+"""
+
+from mtl_depth.config import Config, Data, DepthTask, InstanceTask, SemanticTask, Tasks
+
+
+def get_config() -> Config:
+    """The frames and the weights of the report's experiments, with both segmentations."""
+    return Config(
+        data=Data(train_frames=9000, eval_frames=2000),
+        tasks=Tasks(depth=DepthTask(weight=5.5), semantic=SemanticTask(weight=1.0), instance=InstanceTask(weight=1.0)),
+    )

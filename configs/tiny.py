@@ -1,0 +1,35 @@
+"""Any variant, shrunk until two CPU cores can train it: `configs/tiny.py:depth`, `:semantic`, `:instance`, `:panoptic`.
+
+    python -m mtl_depth.main --config=configs/tiny.py:instance --workdir=runs/tiny --config.data.data_dir=TFDS_DIR
+
+Pictures of 96x320, a quarter of the channels, batches of 4, some hundred steps. It warps with the **recorded** motion
+of the data set, so that depth is in metres: learning depth and motion together takes several times as many steps
+(`--config.tasks.depth.motion=predicted --config.train.steps=3000`).
+Expect: better than a constant depth, far from the full variants.
+"""
+
+import pathlib
+import runpy
+
+from mtl_depth.config import Config
+from mtl_depth.errors import UserError
+
+VARIANTS = ("depth", "semantic", "instance", "panoptic")
+
+
+def get_config(variant: str = "instance") -> Config:
+    """The named variant, smaller in pictures, channels, batches and steps; all frames of the data set."""
+    if variant not in VARIANTS:
+        raise UserError(f"configs/tiny.py:{variant} does not exist; the variants are {', '.join(VARIANTS)}")
+    config = runpy.run_path(str(pathlib.Path(__file__).with_name(f"{variant}.py")))["get_config"]()
+    config.data.size = (96, 320)
+    config.data.train_frames = 0
+    config.data.eval_frames = 0
+    config.model.width = 0.25
+    config.tasks.depth.motion = "recorded"
+    config.train.steps = 400
+    config.train.batch_size = 4
+    config.train.log_every = 10
+    config.train.picture_every = 100
+    config.train.checkpoint_every = 100
+    return config

@@ -1,0 +1,1 @@
+"""Self-supervised monocular depth and segmentation from driving video, in JAX/Flax, for KITTI-360."""

@@ -1,0 +1,149 @@
+"""Every setting, its default and its meaning.
+
+A file in `configs/` returns a `Config`; the command line overrides single fields (`--config.train.steps=500`).
+A section is opened by exactly one factory, named in its docstring; nothing beyond that factory sees it.
+"""
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass
+class Data:
+    """Where the frames come from; opened by `mtl_depth.data`."""
+
+    manual_dir: str = ""  # root of a KITTI-360 download; only used to say how to build the data set from it
+    data_dir: str = "data"  # folder of the built TFDS data set (`python -m tfds_kitti360.build --data_dir=...`)
+    size: tuple[int, int] = (192, 640)  # height, width that the networks see; multiples of 32, at most the stored size
+    train_frames: int = 0  # evenly spaced subset of the training clips; 0 means all
+    eval_frames: int = 0  # evenly spaced subset of the evaluation frames; 0 means all
+    clip_length: int = 3  # frames of a clip (odd); the middle one is the target
+    stride: int = 1  # frames between neighbours of a clip
+    threads: int = 2  # threads that decode in this process
+    workers: int = 0  # further processes that decode; each takes 1 to 2 s to start
+
+
+@dataclasses.dataclass
+class Model:
+    """The networks; opened by `mtl_depth.tasks.assemble`."""
+
+    depth: int = 18  # layers of the ResNet encoders: 18, 34 or 50
+    width: float = 1.0  # factor on every channel count; 0.25 suits a laptop
+    dtype: str = "float32"  # arithmetic inside the networks: float32 or bfloat16 (geometry and losses stay float32)
+    encoder_weights: str = ""  # ResNet weights to start from: a file, or a hub name such as timm/resnet18.tv_in1k
+
+
+@dataclasses.dataclass
+class DepthTask:
+    """Self-supervised depth; opened by `mtl_depth.tasks.depth.make`."""
+
+    weight: float = 1.0  # of all depth terms in the total loss
+    motion: str = "predicted"  # "predicted" by the pose network, or "recorded": the data set's poses (metric depth)
+    nearest: float | None = None  # depth at disparity 1; None: 0.1 with predicted motion, 1 m with recorded
+    farthest: float | None = None  # depth at disparity 0; None: 100 with predicted motion, 200 m with recorded
+    initial_depth: float | None = None  # what the untrained head answers; None: as published with predicted, 10 m
+    crop: str = ""  # "garg" evaluates inside the Garg crop only
+    learning_rate_multiplier: float = 1.0  # for the parameters of this head
+
+
+@dataclasses.dataclass
+class SemanticTask:
+    """Semantic segmentation; opened by `mtl_depth.tasks.semantic.make`."""
+
+    weight: float = 1.0  # of all semantic terms in the total loss
+    head: str = "classes"  # "classes": 19 logits a pixel; "report": one sigmoid channel regressed to label id / 255
+    hardest: float = 1.0  # share of the hardest pixels that the cross-entropy counts; 0.2 is usual
+    learning_rate_multiplier: float = 1.0  # for the parameters of this head
+
+
+@dataclasses.dataclass
+class InstanceTask:
+    """Instance segmentation; opened by `mtl_depth.tasks.instance.make`."""
+
+    weight: float = 1.0  # of all instance terms in the total loss
+    head: str = "panoptic"  # "panoptic": centres, offsets, thing classes; "report": one channel, value / 65535
+    things: tuple[str, ...] = ("building", "person", "rider", "car", "truck", "motorcycle", "bicycle")
+    center_weight: float = 200.0  # of the centre heatmap's mean square error
+    offset_weight: float = 0.01  # of the offsets' mean absolute error
+    learning_rate_multiplier: float = 1.0  # for the parameters of this head
+
+
+@dataclasses.dataclass
+class Tasks:
+    """Which tasks train together: a section each, or None."""
+
+    depth: DepthTask | None = None
+    semantic: SemanticTask | None = None
+    instance: InstanceTask | None = None
+
+
+@dataclasses.dataclass
+class Train:
+    """The optimisation; opened by `mtl_depth.learning.optimizer` and the loop in `mtl_depth.train`."""
+
+    steps: int | None = None  # optimiser steps; wins over epochs when set
+    epochs: int = 20  # passes over the training clips
+    batch_size: int = 8  # clips of a step, over all devices
+    learning_rate: float = 1e-4  # until the drop
+    drop_after: float = 0.75  # share of the steps after which the learning rate drops
+    drop_factor: float = 0.1  # learning rate after the drop, relative to before
+    warmup_steps: int = 0  # linear warm-up from zero
+    encoder_multiplier: float = 1.0  # on the learning rate of the encoder
+    pose_multiplier: float = 1.0  # on the learning rate of the pose network
+    clip_norm: float | None = None  # clips the global gradient norm; None: no clipping
+    augment: bool = True  # flips and colour jitter
+    seed: int = 0  # of weights, order of clips and augmentation
+    log_every: int = 50  # steps between rows of metrics.jsonl
+    picture_every: int = 500  # steps between TensorBoard pictures; 0: none
+    checkpoint_every: int = 500  # steps between checkpoints
+    keep_checkpoints: int = 3  # newest ones kept beside the best
+    evaluate_every: int = 0  # steps between evaluations; 0: at the end only
+    devices: int = 0  # devices used by this process; 0: all
+
+
+@dataclasses.dataclass
+class Evaluation:
+    """What `--mode=evaluate` and the evaluations while training do; opened by `mtl_depth.evaluate`."""
+
+    split: str = "val"  # train, val or test
+    checkpoint: str = "latest"  # of the run folder: "latest", "best" (by Abs Rel on val) or a step
+    batch_size: int = 8  # frames at a time
+    flip: bool = False  # average with the mirrored picture's answer
+
+
+@dataclasses.dataclass
+class Config:
+    """A whole run."""
+
+    data: Data = dataclasses.field(default_factory=Data)
+    model: Model = dataclasses.field(default_factory=Model)
+    tasks: Tasks = dataclasses.field(default_factory=Tasks)
+    train: Train = dataclasses.field(default_factory=Train)
+    evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
+    weights: str = ""  # whole-model weights (a Monodepth2 folder) to evaluate, predict or export instead of a run
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The configuration as plain JSON values."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(values: dict[str, Any]) -> Config:
+    """The inverse of `to_dict`; raises TypeError for a field that does not exist."""
+    tasks = {
+        name: section(**_tuples(values["tasks"][name])) if values["tasks"].get(name) is not None else None
+        for name, section in (("depth", DepthTask), ("semantic", SemanticTask), ("instance", InstanceTask))
+    }
+    return Config(
+        data=Data(**_tuples(values["data"])),
+        model=Model(**values["model"]),
+        tasks=Tasks(**tasks),
+        train=Train(**values["train"]),
+        evaluation=Evaluation(**values["evaluation"]),
+        weights=values["weights"],
+    )
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON turns tuples into lists; this turns them back."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -1,0 +1,299 @@
+"""The built data set as batches of clips or of single frames; batch n of training is a function of (seed, n).
+
+Keys of a batch are those of DESIGN 4. Only what `reads` names is decoded, beside the images.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtl_depth.config import Data
+from mtl_depth.errors import UserError
+from tfds_kitti360 import clips as clip_rules
+from tfds_kitti360.labels import LABELS, train_id_from_id
+
+__all__ = ["LABELS", "Clip", "Dataset", "clip_count", "clips", "evaluation_batches", "frames", "open_dataset"]
+__all__ += ["train_batches", "train_id_from_id"]
+
+READS = frozenset({"source_from_target", "semantic", "instance", "confidence", "depth"})
+TRUTHS = ("depth", "semantic", "instance")  # a frame with one of those asked for can be evaluated
+_IMAGES = ("image", "semantic", "instance", "confidence", "depth", "image_right")
+
+
+class Clip(NamedTuple):
+    """Frames of one drive, by their positions in it, in temporal order; the middle one is the target."""
+
+    drive: int
+    positions: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """An opened data set; planning needs its metadata only."""
+
+    path: pathlib.Path
+    metadata: dict[str, Any] = dataclasses.field(repr=False)
+
+    @property
+    def drives(self) -> tuple[int, ...]:
+        return tuple(int(name) for name in self.metadata["drives"])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the stored images."""
+        return tuple(self.metadata["size"])
+
+    @property
+    def stereo(self) -> bool:
+        """Whether right images are stored."""
+        return self.metadata["stereo"]
+
+    @functools.cached_property
+    def splits(self) -> dict[str, list[tuple[int, int]]]:
+        """train, val and test as (drive, position in the drive)."""
+        codes = [(int(name), drive["splits"]) for name, drive in self.metadata["drives"].items()]
+        return {
+            split: [
+                (drive, position) for drive, string in codes for position, code in enumerate(string) if code == wanted
+            ]
+            for split, wanted in clip_rules.CODES.items()
+        }
+
+    def has(self, kind: str) -> dict[int, np.ndarray]:
+        """By drive, which frames have a `pose`, `semantic`, `instance`, `confidence` or `depth`; bool [frames]."""
+        kind = "scan" if kind == "depth" else kind
+        return {int(name): np.array(list(drive[kind])) == "1" for name, drive in self.metadata["drives"].items()}
+
+
+def open_dataset(data: Data) -> Dataset:
+    """Opens what `python -m tfds_kitti360.build` has built in `data.data_dir`.
+
+    Raises:
+        UserError: nothing is built there, it is unfinished or incomplete, its images are smaller than `data.size`, or
+            a setting of `data` makes no sense.
+    """
+    import tensorflow_datasets as tfds
+
+    from tfds_kitti360.kitti360_dataset_builder import Builder
+
+    _check_settings(data)
+    folder = pathlib.Path(data.data_dir) / "kitti360"
+    path = folder / str(Builder.VERSION)
+    if not path.is_dir():
+        state = "an unfinished build only" if any(folder.glob("incomplete.*")) else "no built data set"
+        raise UserError(f"{data.data_dir} holds {state}; build it with: {_build_command(data)}")
+    if not (path / "dataset_info.json").exists() or not (path / "metadata.json").exists():
+        raise UserError(f"{path} is not a finished data set; delete that folder and run: {_build_command(data)}")
+    builder = tfds.builder_from_directory(str(path))
+    if missing := [file for split in builder.info.splits.values() for file in split.filepaths if not file.exists()]:
+        raise UserError(f"{missing[0]} is missing; delete {path} and run: {_build_command(data)}")
+    dataset = Dataset(path, dict(builder.info.metadata))
+    if any(wanted > stored for wanted, stored in zip(data.size, dataset.size)):
+        raise UserError(
+            f"config.data.size={data.size[0]},{data.size[1]} is larger than the images stored in {path}, which have "
+            f"{dataset.size[0]},{dataset.size[1]}; ask for less, or delete that folder and run: {_build_command(data)}"
+        )
+    return dataset
+
+
+def clips(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) -> list[Clip]:
+    """The clips of a split, drive by drive, after the evenly spaced subset that `data` asks for.
+
+    Every frame of a clip has a pose if `reads` has "source_from_target". Targets need no labels, but where `reads`
+    names labels that no frame of the split has, there is no clip.
+    """
+    from tfds_kitti360 import plan
+
+    _check_request(split, reads)
+    found: list[Clip] = []
+    posed, labelled = dataset.has("pose"), [dataset.has(kind) for kind in ("semantic", "instance") if kind in reads]
+    for name, drive in dataset.metadata["drives"].items():
+        number = int(name)
+        ids, where = np.array(drive["frames"]), plan.positions(drive)
+        rule = {"split": split, "length": data.clip_length, "stride": data.stride}
+        index = clip_rules.clips(ids, drive["splits"], where, **rule)
+        if "source_from_target" in reads:
+            index = index[posed[number][index].all(axis=1)]
+        found += [Clip(number, tuple(row)) for row in index.tolist()]
+    middle = data.clip_length // 2
+    if any(not any(has[clip.drive][clip.positions[middle]] for clip in found) for has in labelled):
+        return []
+    wanted = data.train_frames if split == "train" else data.eval_frames
+    return [found[i] for i in clip_rules.evenly_spaced(len(found), wanted)]
+
+
+def clip_count(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) -> int:
+    """How many clips `clips` gives."""
+    return len(clips(dataset, data, split=split, reads=reads))
+
+
+def frames(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) -> int:
+    """How many frames `evaluation_batches` gives."""
+    return len(_evaluation_frames(dataset, data, split=split, reads=reads))
+
+
+def train_batches(
+    dataset: Dataset,
+    data: Data,
+    *,
+    reads: frozenset[str],
+    batch_size: int,
+    seed: int,
+    start: int = 0,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Endless batches of training clips, from batch `start` on.
+
+    Clips come in an order shuffled anew for every pass. Each process gets its block of rows of the global batch:
+    `batch_size // process_count` of them. Labels come at the size of the images.
+
+    Raises:
+        UserError: there is no clip, or `batch_size` does not divide among the processes.
+    """
+    import grain
+
+    if batch_size < 1 or batch_size % process_count:
+        raise UserError(
+            f"config.train.batch_size={batch_size} is no multiple of {process_count}, the processes; choose one"
+        )
+    plan = clips(dataset, data, split="train", reads=reads)
+    if not plan:
+        raise UserError(f"{dataset.path} has no training clip with {', '.join(sorted(reads)) or 'images'}")
+    order_seed = int(np.random.SeedSequence(seed % 2**63).generate_state(1)[0])
+    loader = _Loader(dataset, tuple(data.size), reads, labels_full_size=False)
+    # Process p's batches are p, p + P, p + 2 P ... of the shuffled stream cut into blocks of its share.
+    batches = grain.MapDataset.source(plan).shuffle(seed=order_seed).repeat().map(loader)
+    batches = batches.batch(batch_size // process_count)[process_index::process_count]
+    return _iterate(batches[start:], data)
+
+
+def evaluation_batches(
+    dataset: Dataset, data: Data, *, split: str, reads: frozenset[str], batch_size: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Batches of the single frames of a split that have some truth that `reads` asks for, in order, each once.
+
+    `image` is b 1 h w 3; labels and depth come at their full size; the last batch may be smaller.
+    """
+    import grain
+
+    loader = _Loader(dataset, tuple(data.size), reads - {"source_from_target"}, labels_full_size=True)
+    plan = _evaluation_frames(dataset, data, split=split, reads=reads)
+    return _iterate(grain.MapDataset.source(plan).map(loader).batch(batch_size), data) if plan else iter(())
+
+
+@dataclasses.dataclass
+class _Loader:
+    """Turns a clip into the arrays of one row of a batch. Pickles into worker processes, which open their own files."""
+
+    dataset: Dataset
+    size: tuple[int, int]
+    reads: frozenset[str]
+    labels_full_size: bool
+
+    def __post_init__(self):
+        from tfds_kitti360.resize import resize_intrinsics
+
+        stored = np.array(self.dataset.metadata["intrinsics"])
+        self._intrinsics = resize_intrinsics(stored, old=self.dataset.size, new=self.size).astype(np.float32)
+        self._sources: dict[int, Any] = {}
+
+    def __getstate__(self):
+        return {**self.__dict__, "_sources": {}}
+
+    def __call__(self, clip: Clip) -> dict[str, Any]:
+        from tfds_kitti360.resize import reduce_image, reduce_map
+
+        records = [self._source(clip.drive)[position] for position in clip.positions]
+        middle = len(records) // 2
+        target, others = records[middle], records[:middle] + records[middle + 1 :]
+        row = {
+            "image": np.stack([reduce_image(_decode(record, "image"), self.size) for record in records]),
+            "intrinsics": self._intrinsics,
+            "drive": np.int32(target["drive"]),
+            "frame": np.int32(target["frame"]),
+        }
+        if "source_from_target" in self.reads:
+            known = all(record["has_pose"] for record in records)
+            # World coordinates are kilometres: the inverse is taken in float64.
+            row["source_from_target"] = np.stack(
+                [np.linalg.inv(other["pose"]) @ target["pose"] if known else np.eye(4) for other in others]
+            ).astype(np.float32)
+            row["has_pose"] = np.bool_(known)
+        for kind in self.reads & {"semantic", "instance", "confidence"}:
+            labels = _decode(target, kind)
+            row[kind] = labels if self.labels_full_size else reduce_map(labels, self.size)
+        if "instance" in row:
+            row["instance"] = row["instance"].astype(np.int32)
+        if "confidence" in row:  # a label without confidence counts in full
+            values = row["confidence"].astype(np.float32) / 65535
+            row["confidence"] = values if target["has_confidence"] else np.ones_like(values)
+        if "depth" in self.reads:
+            row["depth"] = _decode(target, "depth").astype(np.float32) / self.dataset.metadata["depth_scale"]
+        return row
+
+    def _source(self, drive: int) -> Any:
+        if drive not in self._sources:
+            import tensorflow_datasets as tfds
+
+            builder = tfds.builder_from_directory(str(self.dataset.path))
+            skipped = {key: tfds.decode.SkipDecoding() for key in _IMAGES if key in builder.info.features}
+            self._sources[drive] = builder.as_data_source(f"drive_{drive:04d}", decoders=skipped)
+        return self._sources[drive]
+
+
+def _decode(record: dict[str, Any], kind: str) -> np.ndarray:
+    """uint8 [h w 3], red first, or uint8 or uint16 [h w]."""
+    import cv2
+
+    picture = cv2.imdecode(np.frombuffer(record[kind], np.uint8), cv2.IMREAD_UNCHANGED)
+    if picture is None:
+        where = f"drive {record['drive']:04d} frame {record['frame']}"
+        raise UserError(f"the stored {kind} of {where} is damaged; delete the built data set and build it again")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if picture.ndim == 3 else picture
+
+
+def _iterate(batches: Any, data: Data) -> Iterator[dict[str, np.ndarray]]:
+    import grain
+
+    ahead = 2 * data.threads
+    read = batches.to_iter_dataset(grain.ReadOptions(num_threads=data.threads, prefetch_buffer_size=ahead))
+    if data.workers:
+        read = read.mp_prefetch(grain.MultiprocessingOptions(num_workers=data.workers, per_worker_buffer_size=2))
+    return iter(read)
+
+
+def _evaluation_frames(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) -> list[Clip]:
+    _check_request(split, reads)
+    truths = [dataset.has(kind) for kind in TRUTHS if kind in reads]
+    pairs = dataset.splits[split]
+    found = [Clip(drive, (position,)) for drive, position in pairs if any(has[drive][position] for has in truths)]
+    return [found[i] for i in clip_rules.evenly_spaced(len(found), data.eval_frames)]
+
+
+def _check_request(split: str, reads: frozenset[str]) -> None:
+    if split not in clip_rules.CODES:
+        raise UserError(f"there is no split {split!r}; choose one of {', '.join(clip_rules.CODES)}")
+    if unknown := reads - READS:
+        raise ValueError(f"reads holds {sorted(unknown)}; known keys are {sorted(READS)}")
+
+
+def _check_settings(data: Data) -> None:
+    if len(data.size) != 2 or min(data.size) < 1:
+        raise UserError(f"config.data.size={data.size} is not a height and a width, such as 192,640")
+    if data.clip_length < 1 or data.clip_length % 2 == 0:
+        raise UserError(f"config.data.clip_length={data.clip_length} has no middle frame; choose an odd one, such as 3")
+    for name, least in (("stride", 1), ("threads", 0), ("workers", 0), ("train_frames", 0), ("eval_frames", 0)):
+        if getattr(data, name) < least:
+            raise UserError(f"config.data.{name}={getattr(data, name)} is too small; it has to be {least} or more")
+
+
+def _build_command(data: Data) -> str:
+    large = any(wanted > default for wanted, default in zip(data.size, (192, 640)))
+    size = f" --size={data.size[0]}x{data.size[1]}" if large else ""
+    root = data.manual_dir or "KITTI360_ROOT"
+    return f"python -m tfds_kitti360.build --manual_dir={root} --data_dir={data.data_dir}{size}"

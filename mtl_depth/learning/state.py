@@ -1,0 +1,47 @@
+"""What training carries from step to step: data only."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mtl_depth.models.network import Network, init
+
+
+class TrainState(NamedTuple):
+    """Everything that a checkpoint holds. It has no device axis, so it restores onto any number of devices.
+
+    Attributes:
+        step: optimiser steps taken, int32 scalar.
+        params: {"encoder", "pose", "head_<task>"}.
+        batch_stats: running averages of BatchNorm.
+        opt_state: of the optimiser.
+        key: root of all randomness; never advanced, always `fold_in(key, step)`.
+    """
+
+    step: jax.Array
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+    key: jax.Array
+
+
+def create(
+    key: jax.Array, network: Network, optimizer: optax.GradientTransformation, *, size: tuple[int, int], frames: int
+) -> TrainState:
+    """A fresh state: random weights for pictures of `size` (height, width) and clips of `frames`."""
+    weights_key, root = jax.random.split(key)
+    variables = init(network, weights_key, size=size, frames=frames)
+    return from_variables(root, variables, optimizer)
+
+
+def from_variables(key: jax.Array, variables: dict[str, Any], optimizer: optax.GradientTransformation) -> TrainState:
+    """A state at step 0 that starts from `variables`."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=variables["params"],
+        batch_stats=variables["batch_stats"],
+        opt_state=optimizer.init(variables["params"]),
+        key=key,
+    )

@@ -1,0 +1,153 @@
+"""The command: flags -> Config -> train | evaluate | predict | export.
+
+    python -m mtl_depth.main --config=configs/instance.py --workdir=RUN
+
+Every setting of mtl_depth/config.py can be overridden: --config.train.batch_size=4 --config.tasks.depth.motion=recorded
+"""
+
+import dataclasses
+import difflib
+import os
+import pathlib
+import re
+import sys
+
+from absl import flags
+from ml_collections import config_flags
+
+from mtl_depth import config as configuration
+from mtl_depth.errors import UserError
+
+MODES = ("train", "evaluate", "predict", "export")
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config",
+    default=None,
+    help_string="File that returns the configuration, such as configs/instance.py or configs/tiny.py:instance; "
+    "single settings follow as --config.SECTION.NAME=VALUE.",
+    lock_config=False,
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, evaluation, pictures.")
+_MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
+_INPUT = flags.DEFINE_string("input", None, "predict: a picture or a folder of pictures; left out: evaluation frames.")
+_OUTPUT = flags.DEFINE_string("output", None, "predict, export: folder to write into.")
+_FORMAT = flags.DEFINE_string("format", "monodepth2", "export: the form to write.")
+
+
+def main() -> int:
+    """Runs the command line in sys.argv, where ml_collections looks too; exit status 0, or 2 for a user's mistake."""
+    try:
+        _parse(sys.argv)
+        _dispatch()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _dispatch() -> None:
+    config = _CONFIG.value
+    if not isinstance(config, configuration.Config):
+        raise UserError("--config=FILE is needed, such as --config=configs/instance.py; --help lists all flags.")
+    if not _WORKDIR.value and not (config.weights and _MODE.value in ("predict", "export")):
+        raise UserError("--workdir=DIR is needed: the folder of the run.")
+    workdir = pathlib.Path(_WORKDIR.value or ".")
+    _use_compilation_cache()
+    # Imported late: `--help` and mistakes in the flags should answer at once.
+    if _MODE.value == "train":
+        from mtl_depth import train
+
+        train.run(config, workdir)
+    elif _MODE.value == "evaluate":
+        from mtl_depth import evaluate
+
+        evaluate.run(config, workdir)
+    elif _MODE.value == "predict":
+        from mtl_depth import predict
+
+        predict.run(config, workdir, _INPUT.value, _OUTPUT.value)
+    else:
+        from mtl_depth import export
+
+        export.run(config, workdir, _FORMAT.value, _OUTPUT.value)
+
+
+def _parse(argv: list[str]) -> None:
+    """Parses the flags; whatever absl or ml_collections dislike becomes one sentence."""
+    if any(word in ("--help", "-h", "-help") for word in argv[1:]):
+        print(__doc__)
+        print(flags.FLAGS.module_help("__main__" if __name__ == "__main__" else __name__))
+        print(_settings_help())
+        raise SystemExit(0)
+    _check_file(argv)
+    try:
+        rest = flags.FLAGS(argv)[1:]
+    except flags.Error as error:
+        raise UserError(str(error)) from None
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise UserError(_setting_sentence(argv, error)) from None
+    if rest:
+        raise UserError(f"{rest[0]!r} is not a flag; write flags as --name=value.")
+
+
+def _check_file(argv: list[str]) -> None:
+    """Raises UserError for a configuration file that is not there; ml_collections would pass over it in silence."""
+    for word, following in zip(argv[1:], [*argv[2:], ""]):
+        match = re.match(r"--?config(=.*)?$", word)
+        if match:
+            name = match[1][1:] if match[1] else following
+            path = pathlib.Path(re.sub(r":[^:/]*$", "", name))
+            if not path.is_file():
+                there = ", ".join(sorted(str(file) for file in path.parent.glob("*.py"))) or "no .py file beside it"
+                raise UserError(f"--config={name}: there is no file {path}; there is {there}.")
+
+
+def _setting_sentence(argv: list[str], error: Exception) -> str:
+    """Says which `--config.x.y=z` is wrong, with the nearest names."""
+    for word in argv[1:]:
+        match = re.match(r"--?config\.([\w.]+)(=.*)?$", word)
+        if not match:
+            continue
+        section, path = configuration.Config, match[1].split(".")
+        for name in path:
+            names = [field.name for field in dataclasses.fields(section)]
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
+                return f"--config.{match[1]}: there is no setting {name!r} in {section.__name__}; {hint}"
+            kind = next(field.type for field in dataclasses.fields(section) if field.name == name)
+            inner = [part for part in (kind, *getattr(kind, "__args__", ())) if dataclasses.is_dataclass(part)]
+            if not inner:
+                break
+            section = inner[0]
+    detail = error.args[0] if error.args else error
+    return f"The configuration cannot be used: {detail}"
+
+
+def _settings_help() -> str:
+    """All settings with their defaults, read from the sections of config.py."""
+    lines = ["Settings (mtl_depth/config.py says what each means):"]
+    for section in (
+        configuration.Data, configuration.Model, configuration.DepthTask, configuration.SemanticTask,
+        configuration.InstanceTask, configuration.Train, configuration.Evaluation,
+    ):  # fmt: skip
+        name = section.__name__
+        prefix = f"tasks.{name.removesuffix('Task').lower()}" if name.endswith("Task") else name.lower()
+        lines += [f"  --config.{prefix}.{field.name}={field.default}" for field in dataclasses.fields(section)]
+    return "\n".join([*lines, "  --config.weights="])
+
+
+def _use_compilation_cache() -> None:
+    """Keeps compiled programs between runs: the second start of the same training is fast."""
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:
+        home = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
+        jax.config.update("jax_compilation_cache_dir", str(home / "mtl_depth" / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""Reads what a run has left in its folder: the configuration and the evaluation."""
+
+import json
+import pathlib
+from typing import Any
+
+from mtl_depth.config import Config, from_dict
+from mtl_depth.errors import UserError
+
+
+def load_config(folder: str | pathlib.Path) -> Config:
+    """The configuration that the run was trained with.
+
+    Raises:
+        UserError: config.json is missing, damaged or from another version.
+    """
+    values = _load(folder, "config.json", way_out="give the --workdir of a training")
+    try:
+        return from_dict(values)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise UserError(
+            f"{pathlib.Path(folder) / 'config.json'} does not fit this version of mtl_depth ({error!r})."
+        ) from error
+
+
+def load_evaluation(folder: str | pathlib.Path) -> dict[str, Any]:
+    """The scores of the run (DESIGN 4).
+
+    Raises:
+        UserError: evaluation.json is missing or damaged.
+    """
+    return _load(folder, "evaluation.json", way_out=f"run --mode=evaluate --workdir={folder} first")
+
+
+def _load(folder: str | pathlib.Path, name: str, *, way_out: str) -> Any:
+    file = pathlib.Path(folder) / name
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError(f"{folder} holds no {name}; {way_out}.") from None
+    except ValueError as error:
+        raise UserError(f"{file} is damaged ({error}); {way_out}.") from None

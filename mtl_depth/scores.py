@@ -1,0 +1,83 @@
+"""The content of evaluation.json as text: aligned tables, and plain words where a trivial baseline is not beaten."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+COLUMNS = (
+    ("AbsRel", "abs_rel"),
+    ("SqRel", "sq_rel"),
+    ("RMSE", "rmse"),
+    ("d<1.25", "delta_1"),
+    ("d<1.25^2", "delta_2"),
+    ("d<1.25^3", "delta_3"),
+)
+TRIVIAL = (("constant", "constant depth"), ("mean_image", "mean depth image"))
+SEMANTIC = (("mIoU", "miou"), ("mIoU of categories", "miou_category"))
+INSTANCE = (("PQ", "pq"), ("SQ", "sq"), ("RQ", "rq"), ("AP", "ap"), ("AP50", "ap50"))
+
+
+def summary(evaluation: Mapping[str, Any]) -> str:
+    """The tables of one evaluation, the trivial baselines in the same tables, and the verdicts below."""
+    parts = [f"{evaluation['split']}: {evaluation['frames']} frames"]
+    header = [title for title, _ in COLUMNS]
+    depth = evaluation.get("depth", {})
+    names = (("median_scaled", "ours, median-scaled"), ("unscaled", "ours, unscaled"), *TRIVIAL)
+    rows = [[label, *numbers(depth[name])] for name, label in names if depth.get(name)]
+    if rows:
+        parts.append(aligned([["depth", *header], *rows]))
+    report = evaluation.get("report_head")
+    if report:
+        rows = [
+            ["ours", *numbers(report)],
+            ["mean image of the training labels", *numbers(report.get("mean_image", {}))],
+        ]
+        parts.append(aligned([["value map of the report", *header], *rows]))
+    for name, columns in (("semantic", SEMANTIC), ("instance", INSTANCE)):
+        section = evaluation.get(name)
+        if section:
+            rows = [[name, *(title for title, _ in columns)], ["ours", *numbers(section, columns)]]
+            if isinstance(section.get("majority"), Mapping):
+                rows.append(["majority label image", *numbers(section["majority"], columns)])
+            parts.append(aligned(rows))
+    return "\n\n".join([*parts, *verdicts(evaluation)])
+
+
+def verdicts(evaluation: Mapping[str, Any]) -> list[str]:
+    """A sentence for every trivial baseline that is not beaten: such a model has learnt nothing."""
+    sentences = []
+    depth = evaluation.get("depth", {})
+    for name, label in TRIVIAL:
+        if depth.get(name) and not depth["median_scaled"]["abs_rel"] < depth[name]["abs_rel"]:
+            sentences.append(
+                f"NOT BEATEN: the {label} (Abs Rel {depth[name]['abs_rel']:.3f}) is not worse than this model "
+                f"({depth['median_scaled']['abs_rel']:.3f}, median-scaled): it has not learnt depth."
+            )
+    semantic = evaluation.get("semantic", {})
+    if semantic.get("majority") and not semantic["miou"] > semantic["majority"]["miou"]:
+        sentences.append(
+            f"NOT BEATEN: the majority label image (mIoU {semantic['majority']['miou']:.3f}) is not worse than this "
+            f"model ({semantic['miou']:.3f}): it has not learnt semantics."
+        )
+    return sentences
+
+
+def numbers(values: Mapping[str, Any], columns: Sequence[tuple[str, str]] = COLUMNS) -> list[str]:
+    """The columns' values with three decimals; a dash where there is none."""
+    return [number(values.get(key)) for _, key in columns]
+
+
+def number(value: float | None) -> str:
+    """Three decimals, or a dash for no value."""
+    return "-" if value is None or value != value else f"{value:.3f}"
+
+
+def aligned(rows: Sequence[Sequence[str]], *, names: int = 1) -> str:
+    """A markdown table that lines up in a terminal too; the first row is the header, the first `names` columns text."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "| "
+        + " | ".join(f"{cell:<{w}}" if i < names else f"{cell:>{w}}" for i, (cell, w) in enumerate(zip(row, widths)))
+        for row in rows
+    ]
+    rule = "|" + "|".join("-" * (w + 2) if i < names else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
+    return "\n".join([lines[0] + " |", rule, *(line + " |" for line in lines[1:])])

@@ -1,0 +1,47 @@
+"""The table of tasks. A new task is a file beside this one, a section in `config.Tasks` and a line here."""
+
+import dataclasses
+
+import jax.numpy as jnp
+
+from mtl_depth import config
+from mtl_depth.errors import UserError
+from mtl_depth.models.network import Network, make_network
+from mtl_depth.tasks import depth, instance, semantic
+from mtl_depth.tasks.base import Task
+
+FACTORIES = {"depth": depth.make, "semantic": semantic.make, "instance": instance.make}
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+def assemble(model: config.Model, tasks: config.Tasks) -> tuple[Network, tuple[Task, ...]]:
+    """Builds the tasks whose section is set, and the network that serves them all.
+
+    Raises:
+        UserError: no task is set, a setting has a value that does not exist, or two heads answer under one name.
+    """
+    if model.dtype not in DTYPES:
+        raise UserError(f"config.model.dtype is {model.dtype!r}; choose one of {', '.join(DTYPES)}.")
+    if model.depth not in (18, 34, 50):
+        raise UserError(f"config.model.depth is {model.depth}; choose 18, 34 or 50.")
+    if not model.width > 0:
+        raise UserError(f"config.model.width is {model.width}; it must be positive, 1.0 being the full network.")
+    dtype = DTYPES[model.dtype]
+    sections = {field.name: getattr(tasks, field.name) for field in dataclasses.fields(tasks)}
+    made = tuple(
+        FACTORIES[name](section, width=model.width, dtype=dtype)
+        for name, section in sections.items()
+        if section is not None
+    )
+    if not made:
+        raise UserError(f"No task is set: give config.tasks at least one of {', '.join(FACTORIES)}.")
+    if sum(getattr(section, "head", "") == "report" for section in sections.values()) > 1:
+        raise UserError("Only one task at a time can use the report's single-channel head; set the other's head.")
+    network = make_network(
+        depth=model.depth,
+        width=model.width,
+        dtype=dtype,
+        heads=tuple((task.name, task.head) for task in made),
+        predict_motion=any(task.predicts_motion for task in made),
+    )
+    return network, made

@@ -1,0 +1,68 @@
+"""A task is a value: a head and a few pure functions.
+
+The network has one head a task, the objective is the sum of the tasks' terms, the evaluator folds the tasks' metrics.
+Nothing outside this package asks which tasks a run has.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Arrays = Mapping[str, Any]  # a batch, outputs or predictions by the keys of DESIGN 4
+Sums = dict[str, Any]  # accumulators: a tree of arrays that merges over batches and processes by addition
+
+
+class Metrics(NamedTuple):
+    """How a task is scored against the truth. All functions run on the host, on NumPy arrays.
+
+    Attributes:
+        reads: batch keys that scoring needs (`depth`, `semantic`, ...), at the truth's own size.
+        study: labelled training batches -> what the trivial predictors know (the constant, the mean image, the majority
+            label image). The batches hold `reads` and no images.
+        measure: (predictions, batch, studied) -> sums over the batch, to be added up.
+        summarise: merged sums -> sections of evaluation.json, e.g. `{"depth": {"median_scaled": ...}}`.
+    """
+
+    reads: frozenset[str]
+    study: Callable[[Iterable[Arrays]], Any]
+    measure: Callable[[Arrays, Arrays, Any], Sums]
+    summarise: Callable[[Sums], dict[str, Any]]
+
+
+class Task(NamedTuple):
+    """One thing to learn.
+
+    Attributes:
+        name: `depth`, `semantic` or `instance`; the parameters of the head are `head_<name>`.
+        reads: batch keys that the loss needs beside image and intrinsics.
+        head: Flax module from encoder features to a dict of outputs.
+        predicts_motion: whether the loss needs `source_from_target` of the pose network.
+        loss: (keys[b], outputs, batch) -> terms `{"depth/photometric": (total, count), ...}`, weighted. `total` sums
+            over the valid samples or pixels of this device's share of the batch, `count` is their number; the step
+            divides after summing both over devices. `keys` is one PRNG key a sample; `batch` holds float32 images in
+            [0, 1] under `image` (b t h w 3, unaugmented in colour), its other keys are those of DESIGN 4.
+        decode: outputs -> predictions, jit-able, static shapes: `depth` b h w; `labels` b h w uint8 label ids;
+            `instances` b h w int32 raw values with `scores` b n (score of instance number k + 1 of the picture).
+        metrics: how predictions are scored.
+        pictures: (outputs and predictions, batch) of NumPy arrays -> `{"depth": uint8 b h w 3, ...}`.
+    """
+
+    name: str
+    reads: frozenset[str]
+    head: Any
+    predicts_motion: bool
+    loss: Callable[[Any, Arrays, Arrays], dict[str, tuple[Any, Any]]]
+    decode: Callable[[Arrays], dict[str, Any]]
+    metrics: Metrics
+    pictures: Callable[[Arrays, Arrays], dict[str, np.ndarray]]
+
+
+def add(left: Sums | None, right: Sums) -> Sums:
+    """Merges two trees of sums; None is the empty sum."""
+    if left is None:
+        return right
+    return {
+        name: add(left[name], right[name]) if isinstance(right[name], dict) else left[name] + right[name]
+        for name in right
+    }

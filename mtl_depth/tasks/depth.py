@@ -1,0 +1,136 @@
+"""Self-supervised depth as a task: warp the neighbours into the target and compare (SPEC 2, 3 and 8)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mtl_depth import config, visualize
+from mtl_depth.errors import UserError
+from mtl_depth.geometry.camera import depth_from_disparity
+from mtl_depth.geometry.warp import inverse_warp
+from mtl_depth.image import resize_bilinear
+from mtl_depth.losses.photometric import depth_terms
+from mtl_depth.metrics import depth as metrics
+from mtl_depth.models.heads import DisparityHead
+from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task, add
+
+# nearest, farthest and initial depth: up to scale when motion is predicted; metres when it is recorded, where a street
+# fills a hundredth of the usual range of the sigmoid and an unset bias would start at 2 m.
+RANGES = {"predicted": (0.1, 100.0, None), "recorded": (1.0, 200.0, 10.0)}
+
+
+def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
+    """Builds the depth task.
+
+    Raises:
+        UserError: a setting has a value that does not exist or a range of depth that is empty.
+    """
+    if section.motion not in RANGES:
+        raise UserError(f"config.tasks.depth.motion is {section.motion!r}; choose one of {', '.join(RANGES)}.")
+    if section.crop not in ("", "garg"):
+        raise UserError(f"config.tasks.depth.crop is {section.crop!r}; choose 'garg' or leave it empty.")
+    chosen = (section.nearest, section.farthest, section.initial_depth)
+    nearest, farthest, initial = (
+        given if given is not None else usual for given, usual in zip(chosen, RANGES[section.motion])
+    )
+    if not 0 < nearest < farthest or (initial is not None and not nearest < initial < farthest):
+        raise UserError(
+            f"config.tasks.depth: nearest {nearest}, initial_depth {initial} and farthest {farthest} "
+            "must be positive and in this order."
+        )
+    recorded = section.motion == "recorded"
+    initial_disparity = None if initial is None else (1 / initial - 1 / farthest) / (1 / nearest - 1 / farthest)
+    limits = {"nearest": nearest, "farthest": farthest}
+
+    def motion(outputs: Arrays, batch: Arrays) -> Any:
+        return batch["source_from_target"] if recorded else outputs["source_from_target"]
+
+    def loss(keys: Any, outputs: Arrays, batch: Arrays) -> dict[str, tuple[Any, Any]]:
+        target, sources = split_clip(batch["image"])
+        photometric, smoothness, _ = depth_terms(
+            outputs["disparity"], target, sources, motion(outputs, batch), batch["intrinsics"], key=keys, **limits
+        )
+        samples = jnp.float32(target.shape[0])
+        return {
+            "depth/photometric": (section.weight * photometric.mean(0).sum(), samples),
+            "depth/smoothness": (section.weight * smoothness.mean(0).sum(), samples),
+        }
+
+    @jax.jit
+    def explain(outputs: Arrays, batch: Arrays) -> tuple[Any, Any]:
+        target, sources = split_clip(batch["image"])
+        source_from_target = motion(outputs, batch)
+        disparities, intrinsics = outputs["disparity"], batch["intrinsics"]
+        _, _, selected = depth_terms(disparities, target, sources, source_from_target, intrinsics, key=None, **limits)
+        depth = depth_from_disparity(disparities[0], **limits)
+        warped, _ = inverse_warp(sources[:, 0], depth, source_from_target[:, 0], intrinsics)
+        return warped, selected[0]
+
+    def pictures(outputs: Arrays, batch: Arrays) -> dict[str, np.ndarray]:
+        shown = {"depth": np.stack([visualize.depth_picture(depth) for depth in outputs["depth"]])}
+        if "depth" in batch:
+            shown["depth_truth"] = np.stack([visualize.depth_picture(depth) for depth in batch["depth"]])
+        if batch["image"].shape[1] > 1:
+            keys = ("image", "intrinsics", "source_from_target")
+            warped, selected = explain(
+                {key: outputs[key] for key in ("disparity", "source_from_target") if key in outputs},
+                {key: batch[key] for key in keys if key in batch},
+            )
+            shown["warped"] = visualize.to_uint8(np.asarray(warped))
+            shown["mask"] = np.repeat(np.asarray(selected)[..., None], 3, axis=-1).astype(np.uint8) * 255
+        return shown
+
+    return Task(
+        name="depth",
+        reads=frozenset({"source_from_target"}) if recorded else frozenset(),
+        head=DisparityHead(width=width, dtype=dtype, initial_disparity=initial_disparity),
+        predicts_motion=not recorded,
+        loss=loss,
+        decode=lambda outputs: {"depth": depth_from_disparity(outputs["disparity"][0], **limits)},
+        metrics=_metrics(limits, section.crop or None),
+        pictures=pictures,
+    )
+
+
+def split_clip(clip: Any) -> tuple[Any, Any]:
+    """Clip [b t h w 3] -> target [b h w 3] and sources [b s h w 3] in temporal order."""
+    middle = clip.shape[1] // 2
+    return clip[:, middle], jnp.concatenate([clip[:, :middle], clip[:, middle + 1 :]], axis=1)
+
+
+def _metrics(limits: dict[str, float], crop: str | None) -> Metrics:
+    """Scores with and without median scaling, beside the trivial predictors: a constant and the mean depth image."""
+
+    def study(batches: Iterable[Arrays]) -> dict[str, Any]:
+        return metrics.trivial_depths(depth for batch in batches for depth in batch["depth"])
+
+    def measure(predictions: Arrays, batch: Arrays, studied: dict[str, Any]) -> Sums:
+        sums = None
+        for disparity, truth in zip(np.asarray(predictions["disparity"][0]), batch["depth"]):
+            resized = resize_bilinear(jnp.asarray(disparity), size=truth.shape)
+            sums = add(sums, _frame_sums(truth, np.asarray(depth_from_disparity(resized, **limits)), studied, crop))
+        return sums
+
+    def summarise(sums: Sums) -> dict[str, Any]:
+        means = {name: metrics.mean_errors(entry) for name, entry in sums.items()}
+        found = {name: errors for name, errors in means.items() if errors}
+        return {"depth": found} if found else {}
+
+    return Metrics(reads=frozenset({"depth"}), study=study, measure=measure, summarise=summarise)
+
+
+def _frame_sums(truth: np.ndarray, depth: np.ndarray, studied: dict[str, Any], crop: str | None) -> Sums:
+    """One frame's sums for the prediction and the trivial predictors. The latter are median-scaled, which is kind to
+    them: it tells a constant the frame's scale."""
+    candidates = {"median_scaled": (depth, True), "unscaled": (depth, False)}
+    if studied["constant"] is not None:
+        candidates["constant"] = (np.full(truth.shape, studied["constant"]), True)
+        if studied["mean_image"].shape == truth.shape:
+            candidates["mean_image"] = (studied["mean_image"], True)
+    return {
+        name: metrics.frame_sums(metrics.depth_errors(truth, candidate, median_scaling=scaled, crop=crop))
+        for name, (candidate, scaled) in candidates.items()
+    }

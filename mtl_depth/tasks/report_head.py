@@ -1,0 +1,120 @@
+"""The report's segmentation: one sigmoid channel regressed to the label value (SPEC 1).
+
+The report states neither the scaling of the labels nor its loss. From the ratio of its RMSE and Sq Rel the targets are
+*inferred* to be label id / 255 for semantics and the 16-bit instance value / 65535; the loss, mean |p - g| + 1e-3 *
+smoothness, is inferred too. Scored with the depth formulas on the value map, as in the report, which says little
+about segmentation: the values are names, not amounts. It exists to print the report's table; the other heads are the
+ones to use.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from mtl_depth.losses.segmentation import value_error
+from mtl_depth.losses.smoothness import edge_aware_smoothness
+from mtl_depth.metrics.depth import depth_errors
+from mtl_depth.metrics.sizes import bilinear, nearest
+from mtl_depth.models.heads import ValueHead
+from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task, add
+
+ERRORS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta_1", "delta_2", "delta_3")
+SMOOTHNESS_WEIGHT = 1e-3
+_SMALLEST = 1e-6  # keeps the logarithm and the ratio finite where the sigmoid underflows
+
+
+def make(
+    name: str,
+    *,
+    weight: float,
+    largest: int,
+    prediction: str,
+    pictures: Callable[[Arrays, Arrays], dict[str, np.ndarray]],
+    width: float,
+    dtype: Any,
+) -> Task:
+    """Builds a task whose label map is learnt as one value a pixel.
+
+    Args:
+        name: of the task and of the label map in the batch, `semantic` or `instance`.
+        weight: of the loss.
+        largest: label value that p = 1 stands for.
+        prediction: key of the decoded map, `labels` (uint8) or `instances` (int32).
+        pictures: of the task's label maps.
+        width: of the network.
+        dtype: of the network.
+    """
+    decoded_dtype = {"labels": jnp.uint8, "instances": jnp.int32}[prediction]
+
+    def loss(keys: Any, outputs: Arrays, batch: Arrays) -> dict[str, tuple[Any, Any]]:
+        value, clip = outputs["value"], batch["image"]
+        total, count = value_error(value, batch[name].astype(value.dtype) / largest)
+        smoothness = edge_aware_smoothness(value, clip[:, clip.shape[1] // 2])
+        return {
+            f"{name}/value": (weight * total, count),
+            f"{name}/smoothness": (weight * SMOOTHNESS_WEIGHT * smoothness.sum(), jnp.float32(value.shape[0])),
+        }
+
+    def decode(outputs: Arrays) -> dict[str, Any]:
+        return {prediction: jnp.round(outputs["value"] * largest).astype(decoded_dtype)}
+
+    return Task(
+        name=name,
+        reads=frozenset({name}),
+        head=ValueHead(width=width, dtype=dtype),
+        predicts_motion=False,
+        loss=loss,
+        decode=decode,
+        metrics=_metrics(name, largest),
+        pictures=pictures,
+    )
+
+
+def _metrics(name: str, largest: int) -> Metrics:
+    def study(batches: Iterable[Arrays]) -> np.ndarray | None:
+        """The mean value of every pixel over the training frames that label it."""
+        totals = counts = None
+        for batch in batches:
+            for labels in batch[name]:
+                if totals is None:
+                    totals, counts = np.zeros(labels.shape), np.zeros(labels.shape, np.int64)
+                values = nearest(labels, totals.shape)
+                totals = totals + values / largest
+                counts = counts + (values > 0)
+        if totals is None or not counts.any():
+            return None
+        return np.where(counts > 0, totals / np.maximum(counts, 1), totals.sum() / counts.sum())
+
+    def measure(predictions: Arrays, batch: Arrays, studied: np.ndarray | None) -> Sums:
+        sums: Sums | None = None
+        for index, labels in enumerate(batch[name]):
+            truth = np.asarray(labels) / largest
+            guesses = {"ours": np.asarray(predictions["value"][index]), "mean_image": studied}
+            sums = add(sums, {guess: _errors(truth, values) for guess, values in guesses.items()})
+        return sums
+
+    def summarise(sums: Sums) -> dict[str, Any]:
+        means = {
+            guess: {error: float(total / found["frames"]) for error, total in found.items() if error != "frames"}
+            for guess, found in sums.items()
+            if found["frames"]
+        }
+        if "ours" not in means:
+            return {}
+        return {"report_head": means.pop("ours") | means}
+
+    return Metrics(reads=frozenset({name}), study=study, measure=measure, summarise=summarise)
+
+
+def _errors(truth: np.ndarray, value: np.ndarray | None) -> Sums:
+    """Sums over this one frame: the depth formulas over the pixels with a label, neither scaled nor clipped.
+
+    All zero, `frames` too, where nothing can be compared.
+    """
+    errors = None
+    if value is not None:
+        value = np.maximum(bilinear(value, truth.shape), _SMALLEST)
+        errors = depth_errors(truth, value, median_scaling=False, nearest=0.0, farthest=np.inf)
+    return {"frames": 0, **dict.fromkeys(ERRORS, 0.0)} if errors is None else {"frames": 1, **errors}

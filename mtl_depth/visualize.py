@@ -1,0 +1,191 @@
+"""Arrays to uint8 RGB pictures, in one look.
+
+Near is bright, unknown is black; label colours are an argument (uint8 [256 3] by label id). OpenCV, which is not
+needed to train, is imported where it is used.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer, Num, UInt8
+
+Picture = UInt8[np.ndarray, "h w 3"]
+INK, PAPER = (40, 40, 40), 255  # captions and gaps of a figure
+_MARGIN = 6  # pixels between the pictures of a figure
+_TICKS = (2, 3, 5, 7, 10, 15, 20, 30, 50, 80, 150)  # metres on the legend
+
+
+def to_uint8(image: Float[np.ndarray, "*b h w 3"] | UInt8[np.ndarray, "*b h w 3"]) -> UInt8[np.ndarray, "*b h w 3"]:
+    """Colours in [0, 1] as bytes; bytes stay."""
+    if image.dtype == np.uint8:
+        return image
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def color_map(values: Float[np.ndarray, "h w"]) -> Picture:
+    """Numbers in [0, 1] from black over magenta to pale yellow (magma); others are clipped, NaN is 0."""
+    import cv2
+
+    grey = np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
+    return cv2.applyColorMap(grey, cv2.COLORMAP_MAGMA)[..., ::-1].copy()
+
+
+def disparity_picture(disparity: Float[np.ndarray, "h w"], *, largest: float | None = None) -> Picture:
+    """Disparity of any unit; `largest` is the brightest (by default the 95th percentile of what is above zero)."""
+    known = np.isfinite(disparity) & (disparity > 0)
+    if largest is None:
+        largest = float(np.percentile(disparity[known], 95)) if known.any() else 1.0
+    return np.where(known[..., None], color_map(np.where(known, disparity, 0) / largest), np.uint8(0))
+
+
+def depth_picture(depth: Float[np.ndarray, "h w"], *, nearest: float | None = None, legend: bool = False) -> Picture:
+    """Depth coloured by its inverse, as the eye judges it.
+
+    A sparse map (most pixels unknown, 0) is drawn with dots of 3 x 3 pixels, or the scan would hardly be seen.
+
+    Args:
+        depth: any unit, 0 or below for unknown.
+        nearest: depth of the brightest colour; by default the 5th percentile of what is known.
+        legend: draws a bar with ticks in the unit of depth along the right edge.
+    """
+    known = np.isfinite(depth) & (depth > 0)
+    inverse = np.where(known, 1 / np.where(known, depth, 1), 0).astype(np.float32)
+    largest = 1 / nearest if nearest else (float(np.percentile(inverse[known], 95)) if known.any() else 1.0)
+    if known.mean() < 0.3:
+        import cv2
+
+        inverse = cv2.dilate(inverse, np.ones((3, 3), np.uint8))
+    picture = disparity_picture(inverse, largest=largest)
+    return _with_legend(picture, 1 / largest) if legend else picture
+
+
+def _with_legend(picture: Picture, nearest: float) -> Picture:
+    import cv2
+
+    height, width = picture.shape[:2]
+    bar, top, bottom = max(6, width // 60), height // 10, height - height // 10
+    picture = picture.copy()
+    left = width - 4 * bar
+    picture[top:bottom, left : left + bar] = color_map(np.linspace(1, 0, bottom - top)[:, None] * np.ones((1, bar)))
+    cv2.rectangle(picture, (left - 1, top - 1), (left + bar, bottom), (255, 255, 255), 1)
+    lowest = None
+    for metres in _TICKS:
+        row = round(top + (1 - nearest / metres) * (bottom - top - 1))
+        if metres < nearest or (lowest is not None and row - lowest < 3.2 * bar):
+            continue
+        lowest = row
+        text, place = f"{metres} m", (left + bar + 3, row + bar // 2)
+        for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, bar / 28, color, thickness, cv2.LINE_AA)
+    return picture
+
+
+def label_picture(
+    labels: Integer[np.ndarray, "*b h w"], palette: UInt8[np.ndarray, "256 3"]
+) -> UInt8[np.ndarray, "*b h w 3"]:
+    """Label ids in the colours of their classes; ids outside 0 to 255 are black."""
+    known = (labels >= 0) & (labels < len(palette))
+    return np.where(known[..., None], palette[np.where(known, labels, 0)], np.uint8(0))
+
+
+def instance_picture(
+    values: Integer[np.ndarray, "h w"],
+    palette: UInt8[np.ndarray, "256 3"],
+    *,
+    image: UInt8[np.ndarray, "_ _ 3"] | None = None,
+    opacity: float = 0.65,
+) -> Picture:
+    """Instances (label id * 1000 + number) in distinct shades about their class colour, with light outlines.
+
+    Pixels of value 0 show the image; number 0 of a class has the class colour itself and no outline.
+
+    Args:
+        values: raw values.
+        palette: colour of every label id.
+        image: what lies below, of any size; black by default.
+        opacity: of the colours over the image.
+    """
+    below = np.zeros((*values.shape, 3)) if image is None else fit(image, values.shape).astype(np.float64)
+    number = values % 1000
+    # Multiples of irrational numbers fill the cube of shades evenly, whatever the number of instances.
+    brightness, *hue = np.moveaxis(
+        number[..., None] * np.array([0.6180340, 0.7548777, 0.5698403, 0.8566749]) % 1, -1, 0
+    )
+    base = label_picture(values // 1000, palette).astype(np.float64)
+    lifted = 0.7 * base + 50  # the class colours of cars and trucks are nearly black
+    shades = lifted * (0.6 + brightness[..., None]) + 90 * (np.stack(hue, axis=-1) - 0.5)
+    colors = np.where((number > 0)[..., None], np.clip(shades, 0, 255), base)
+    blended = np.where((values > 0)[..., None], opacity * colors + (1 - opacity) * below, below)
+    outlined = np.where(_outline(values)[..., None], 0.3 * blended + 0.7 * 255, blended)
+    return np.rint(outlined).astype(np.uint8)
+
+
+def _outline(values: Integer[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Pixels of a numbered instance next to another value; between two instances, those of the larger value."""
+    edge = np.zeros(values.shape, bool)
+    padded = np.pad(np.where(values % 1000 > 0, values, 0), 1, mode="edge")
+    middle = padded[1:-1, 1:-1]
+    for neighbour in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
+        edge |= middle > neighbour
+    return edge
+
+
+def error_picture(error: Float[np.ndarray, "h w"], *, largest: float) -> Picture:
+    """Errors from white (none) to dark red (`largest` or more); NaN, where there is no truth, is grey."""
+    share = np.clip(np.nan_to_num(error) / largest, 0, 1)[..., None]
+    colors = 255 * (1 - share) + np.array([140, 0, 0]) * share
+    return np.where(np.isnan(error)[..., None], 128, np.rint(colors)).astype(np.uint8)
+
+
+def mask_picture(mask: Bool[np.ndarray, "h w"], image: UInt8[np.ndarray, "_ _ 3"]) -> Picture:
+    """The image where the mask holds, darkened elsewhere."""
+    image = fit(image, mask.shape)
+    return np.where(mask[..., None], image, image // 4)
+
+
+def fit(picture: UInt8[np.ndarray, "_ _ 3"], size: tuple[int, int]) -> Picture:
+    """The picture at `size` = (height, width): averaged where it shrinks, interpolated where it grows."""
+    if picture.shape[:2] == tuple(size):
+        return picture
+    import cv2
+
+    shrinks = size[0] < picture.shape[0]
+    return cv2.resize(picture, tuple(size)[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def figure(rows: Sequence[Sequence[Num[np.ndarray, "_ _ 3"]]], captions: Sequence[str], *, width: int = 480) -> Picture:
+    """A grid of pictures on white, each row under its caption (the report's figure 2: a column a frame).
+
+    Pictures of any size: each is brought to `width` pixels, and to the height that the first row's picture of its
+    column has at that width. A shorter row leaves its last places white.
+
+    Args:
+        rows: uint8 RGB pictures.
+        captions: one a row; an empty one takes no space.
+        width: of a column in pixels.
+    """
+    import cv2
+
+    if not rows or len(rows) != len(captions):
+        raise ValueError(
+            f"{len(rows)} rows and {len(captions)} captions; a figure needs as many of both, at least one."
+        )
+    shapes = [picture.shape for picture in max(rows, key=len)]
+    cell = max(max(1, round(shape[0] * width / shape[1])) for shape in shapes)
+    text = max(14, width // 20)  # height of a caption's band
+    columns = len(shapes)
+    bands = [text if caption else 0 for caption in captions]
+    height = sum(bands) + len(rows) * (cell + _MARGIN) + _MARGIN
+    canvas = np.full((height, columns * (width + _MARGIN) + _MARGIN, 3), PAPER, np.uint8)
+    top = _MARGIN
+    for row, caption, band in zip(rows, captions, bands):
+        if caption:
+            place = (_MARGIN, top + round(0.72 * text))
+            cv2.putText(canvas, caption, place, cv2.FONT_HERSHEY_SIMPLEX, text / 36, INK, 1, cv2.LINE_AA)
+        top += band
+        for column, picture in enumerate(row):
+            fitted = fit(to_uint8(picture), (max(1, round(shapes[column][0] * width / shapes[column][1])), width))
+            left = _MARGIN + column * (width + _MARGIN)
+            canvas[top : top + len(fitted), left : left + width] = fitted
+        top += cell + _MARGIN
+    return canvas
