@@ -26,6 +26,7 @@ def get_config(variant: str = "instance") -> Config:
     config.data.train_frames = 0
     config.data.eval_frames = 0
     config.model.width = 0.25
+    config.model.encoder_weights = ""  # there are none for a quarter of the channels
     config.tasks.depth.motion = "recorded"
     config.train.steps = 400
     config.train.batch_size = 4

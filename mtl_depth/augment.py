@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Float, Shaped
 
 from mtl_depth.geometry.camera import flip_intrinsics
+from mtl_depth.geometry.rigid import Array
 
 _LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, the weights of torchvision's grayscale
 _SPREAD, _HUE_SPREAD = 0.2, 0.1
@@ -33,8 +34,8 @@ def augment(
     source_from_target: Float[Array, "s 4 4"] | None,
     labels: Mapping[str, Shaped[Array, "h w"]],
     *,
-    flip_probability: float = 0.5,
-    jitter_probability: float = 0.5,
+    flip_probability: float | int = 0.5,
+    jitter_probability: float | int = 0.5,
 ) -> Augmented:
     """Mirrors everything together, and changes the colours of all frames alike, each with its probability."""
     flip_key, jitter_key, colour_key = jax.random.split(key, 3)
@@ -68,22 +69,28 @@ def jitter_colours(key: Array, images: Float[Array, "*b h w 3"]) -> Float[Array,
     return adjust_hue(images, hue)
 
 
-def adjust_brightness(images: Float[Array, "*b h w 3"], factor: Float[Array, ""] | float) -> Float[Array, "*b h w 3"]:
+def adjust_brightness(
+    images: Float[Array, "*b h w 3"], factor: Float[Array, ""] | float | int
+) -> Float[Array, "*b h w 3"]:
     """Returns factor * image, clipped to [0, 1]."""
     return jnp.clip(factor * images, 0, 1)
 
 
-def adjust_contrast(images: Float[Array, "*b h w 3"], factor: Float[Array, ""] | float) -> Float[Array, "*b h w 3"]:
+def adjust_contrast(
+    images: Float[Array, "*b h w 3"], factor: Float[Array, ""] | float | int
+) -> Float[Array, "*b h w 3"]:
     """Blends every image with the mean of its grey version: factor 0 is flat, 1 the image itself."""
     return _blend(images, jnp.mean(_grey(images), axis=(-3, -2), keepdims=True), factor)
 
 
-def adjust_saturation(images: Float[Array, "*b h w 3"], factor: Float[Array, ""] | float) -> Float[Array, "*b h w 3"]:
+def adjust_saturation(
+    images: Float[Array, "*b h w 3"], factor: Float[Array, ""] | float | int
+) -> Float[Array, "*b h w 3"]:
     """Blends every image with its grey version: factor 0 is grey, 1 the image itself."""
     return _blend(images, _grey(images), factor)
 
 
-def adjust_hue(images: Float[Array, "*b h w 3"], turn: Float[Array, ""] | float) -> Float[Array, "*b h w 3"]:
+def adjust_hue(images: Float[Array, "*b h w 3"], turn: Float[Array, ""] | float | int) -> Float[Array, "*b h w 3"]:
     """Turns the hue by `turn`, a fraction of the full circle; value and saturation stay.
 
     Hue h in sixths of a turn is where a colour stands between its channels, and back again
@@ -112,5 +119,5 @@ def _grey(images: Float[Array, "*b h w 3"]) -> Float[Array, "*b h w 1"]:
     return red + green + blue
 
 
-def _blend(images: Array, other: Array, factor: Float[Array, ""] | float) -> Array:
+def _blend(images: Array, other: Array, factor: Float[Array, ""] | float | int) -> Array:
     return jnp.clip(factor * images + (1 - factor) * other, 0, 1)

@@ -1,6 +1,7 @@
 """Measurements on images and maps: structural similarity, differences, and changes of size.
 
-Images are [*b h w c], maps [*b h w]. Nothing is computed below float32: half types are promoted.
+Images are [*b h w c], maps [*b h w]. What is used in training works on planes, [*b c h w]: an innermost axis of three
+channels is slow everywhere. Nothing is computed below float32: half types are promoted.
 """
 
 import functools
@@ -8,7 +9,9 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+Array = jax.Array | np.ndarray
 
 _C1, _C2 = 0.01**2, 0.03**2  # Wang et al., "Image quality assessment" (2004), for images in [0, 1]
 
@@ -16,26 +19,27 @@ _C1, _C2 = 0.01**2, 0.03**2  # Wang et al., "Image quality assessment" (2004), f
 def ssim_loss(a: Float[Array, "*b h w c"], b: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
     """Returns clip((1 - SSIM) / 2, 0, 1) over 3x3 windows, for images in [0, 1].
 
-    SSIM = (2 ma mb + C1) (2 cov + C2) / ((ma^2 + mb^2 + C1) (va + vb + C2)), means and variances over the window.
+    SSIM = (2 ma mb + C1) (2 cov + C2) / ((ma^2 + mb^2 + C1) (va + vb + C2)), means and variances over the window;
+    beyond the rim images are reflected without repeating their edge.
     """
-    a, b = _at_least_float32(a), _at_least_float32(b)
-    mean_a, mean_b = window_mean(a), window_mean(b)
-    variances = (window_mean(a * a) - mean_a**2) + (window_mean(b * b) - mean_b**2)
-    covariance = window_mean(a * b) - mean_a * mean_b
+    return jnp.moveaxis(ssim_loss_planes(jnp.moveaxis(a, -1, -3), jnp.moveaxis(b, -1, -3)), -3, -1)
+
+
+def ssim_loss_planes(a: Float[Array, "*b c h w"], b: Float[Array, "*b c h w"]) -> Float[Array, "*b c h w"]:
+    """`ssim_loss` of images whose channels are planes."""
+    a, b = (_reflect(_reflect(_at_least_float32(image), axis=-2), axis=-1) for image in (a, b))
+    mean_a, mean_b = _window_mean(a), _window_mean(b)
+    variances = (_window_mean(a * a) - mean_a**2) + (_window_mean(b * b) - mean_b**2)
+    covariance = _window_mean(a * b) - mean_a * mean_b
     numerator = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
     denominator = (mean_a**2 + mean_b**2 + _C1) * (variances + _C2)
-    return jax.lax.clamp(0.0, (1 - numerator / denominator) / 2, 1.0)
+    return jax.lax.clamp(jnp.zeros((), a.dtype), (1 - numerator / denominator) / 2, jnp.ones((), a.dtype))
 
 
 def absolute_difference(a: Float[Array, "*shape"], b: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Returns |a - b| with the gradient sign(a - b), which is 0 where a = b (that of `jnp.abs` is 1 there)."""
     difference = _at_least_float32(a) - _at_least_float32(b)
     return difference * jax.lax.stop_gradient(jnp.sign(difference))
-
-
-def window_mean(image: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
-    """Returns the mean over 3x3 windows; beyond the rim the image is reflected without repeating its edge."""
-    return _sum_of_three(_sum_of_three(image, axis=-3), axis=-2) / 9
 
 
 def pyramid(image: Float[Array, "*b h w c"], *, levels: int) -> tuple[Float[Array, "*b _ _ c"], ...]:
@@ -75,15 +79,20 @@ def _halve(image: Float[Array, "..."], *, axis: int) -> Float[Array, "..."]:
     return jnp.moveaxis((image[0::2] + image[1::2]) / 2, 0, axis)
 
 
-def _sum_of_three(image: Float[Array, "*shape"], *, axis: int) -> Float[Array, "*shape"]:
-    """Returns each element plus its two neighbours; the neighbour of an only pixel is itself."""
-    size = image.shape[axis]
-    if size == 1:
-        return 3 * image
-    piece = functools.partial(jax.lax.slice_in_dim, image, axis=axis)
-    before = jnp.concatenate([piece(1, 2), piece(0, size - 1)], axis=axis)
-    after = jnp.concatenate([piece(1, size), piece(size - 2, size - 1)], axis=axis)
-    return before + image + after
+def _reflect(planes: Float[Array, "..."], *, axis: int) -> Float[Array, "..."]:
+    """Adds one pixel at both ends: the neighbour of the edge, or the edge itself where it is the only pixel."""
+    size = planes.shape[axis]
+    first, last = (1, size - 2) if size > 1 else (0, 0)
+    piece = functools.partial(jax.lax.slice_in_dim, planes, axis=axis)
+    return jnp.concatenate([piece(first, first + 1), planes, piece(last, last + 1)], axis=axis)
+
+
+def _window_mean(planes: Float[Array, "*b h w"]) -> Float[Array, "*b _ _"]:
+    """Returns the mean over the 3x3 windows inside the planes, one axis after the other."""
+    ones = (1,) * (planes.ndim - 2)
+    for window in ((3, 1), (1, 3)):
+        planes = jax.lax.reduce_window(planes, 0.0, jax.lax.add, (*ones, *window), (*ones, 1, 1), "VALID")
+    return planes / 9
 
 
 def _at_least_float32(x: Array) -> Array:

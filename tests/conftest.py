@@ -6,12 +6,15 @@ import pathlib
 # Before jax is imported anywhere: eight devices on the CPU, so that tests can compare one device with many; and no
 # optimisation in XLA, which halves the time that tests wait for compilation.
 os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "")
-    + " --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
 )
+# The same program is compiled once a session, also for a restarted training.
+COMPILED = pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
-import pytest
-from absl import flags
+import pytest  # noqa: E402
+from absl import flags  # noqa: E402
 
 SHARED = pathlib.Path(__file__).resolve().parents[1].parent / "shared"
 

@@ -5,15 +5,15 @@ along the optical axis; depth is z. Intrinsics are ((fx, skew, cx), (0, fy, cy),
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Float
 
-from mtl_depth.geometry.rigid import at_least_float32
+from mtl_depth.geometry.rigid import Array, at_least_float32
 
 _EPSILON = 1e-7  # added to z before the division, as in the published method
 
 
 def depth_from_disparity(
-    disparity: Float[Array, "*shape"], *, nearest: float = 0.1, farthest: float = 100.0
+    disparity: Float[Array, "*shape"], *, nearest: float | int = 0.1, farthest: float | int = 100.0
 ) -> Float[Array, "*shape"]:
     """Returns depth = 1 / (1/farthest + (1/nearest - 1/farthest) s) for a network's sigmoid s in [0, 1]."""
     return 1 / (1 / farthest + (1 / nearest - 1 / farthest) * at_least_float32(disparity))
@@ -21,36 +21,43 @@ def depth_from_disparity(
 
 def backproject(depth: Float[Array, "*b h w"], intrinsics: Float[Array, "*b 3 3"]) -> Float[Array, "*b h w 3"]:
     """Returns depth * K^-1 (x, y, 1): the point (x, y, z) that every pixel sees."""
+    return jnp.stack(backproject_planes(depth, intrinsics), axis=-1)
+
+
+def backproject_planes(
+    depth: Float[Array, "*b h w"], intrinsics: Float[Array, "*b 3 3"]
+) -> tuple[Float[Array, "*b h w"], Float[Array, "*b h w"], Float[Array, "*b h w"]]:
+    """`backproject` with x, y and z apart."""
     depth, intrinsics = at_least_float32(depth), at_least_float32(intrinsics)
     height, width = depth.shape[-2:]
     fx, skew, cx, fy, cy = _entries(intrinsics)
     y = (jnp.arange(height, dtype=intrinsics.dtype)[:, None] - cy) / fy
     x = (jnp.arange(width, dtype=intrinsics.dtype) - cx - skew * y) / fx
-    return jnp.stack([depth * x, depth * y, depth + jnp.zeros_like(x)], axis=-1)
+    return depth * x, depth * y, depth
 
 
 def project(
     points: Float[Array, "*b h w 3"], intrinsics: Float[Array, "*b 3 3"]
 ) -> tuple[Float[Array, "*b h w 2"], Float[Array, "*b h w"]]:
     """Returns the pixels (x, y) = (K X)_{1,2} / (z + 1e-7) and the depths z; points behind the camera have z <= 0."""
-    points, intrinsics = at_least_float32(points), at_least_float32(intrinsics)
-    fx, skew, cx, fy, cy = _entries(intrinsics)
+    points = at_least_float32(points)
     x, y, z = points[..., 0], points[..., 1], points[..., 2]
+    return jnp.stack(project_planes(x, y, z, intrinsics), axis=-1), z
+
+
+def project_planes(
+    x: Float[Array, "*b h w"], y: Float[Array, "*b h w"], z: Float[Array, "*b h w"], intrinsics: Float[Array, "*b 3 3"]
+) -> tuple[Float[Array, "*b h w"], Float[Array, "*b h w"]]:
+    """`project` with x, y and z apart; returns the pixels' x and y."""
+    fx, skew, cx, fy, cy = _entries(at_least_float32(intrinsics))
     divisor = z + _EPSILON
     divisor = jnp.where(divisor == 0, _EPSILON, divisor)  # a point at exactly -1e-7 would give infinity times zero
-    return jnp.stack([(fx * x + skew * y + cx * z) / divisor, (fy * y + cy * z) / divisor], axis=-1), z
+    return (fx * x + skew * y + cx * z) / divisor, (fy * y + cy * z) / divisor
 
 
-def in_front_and_inside(
-    pixels: Float[Array, "*b h w 2"], z: Float[Array, "*b h w"], *, size: tuple[int, int]
-) -> Bool[Array, "*b h w"]:
-    """Returns where z > 0 and the pixel (x, y) lies on an image of `size` = (height, width), rims included."""
-    x, y = pixels[..., 0], pixels[..., 1]
-    height, width = size
-    return (z > 0) & (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-
-
-def resize_intrinsics(intrinsics: Float[Array, "*b 3 3"], *, ratio: tuple[float, float]) -> Float[Array, "*b 3 3"]:
+def resize_intrinsics(
+    intrinsics: Float[Array, "*b 3 3"], *, ratio: tuple[float | int, float | int]
+) -> Float[Array, "*b 3 3"]:
     """Returns the intrinsics of an image resized by `ratio` = (new/old width, new/old height).
 
     A pixel x goes to (x + 0.5) r - 0.5, so f' = f r and c' = (c + 0.5) r - 0.5.

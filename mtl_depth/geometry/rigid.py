@@ -5,8 +5,12 @@ Nothing here is computed below float32: half types are promoted, float64 stays f
 
 import math
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Float
+
+Array = jax.Array | np.ndarray
 
 # Below this squared angle the power series serve; above it the closed forms have lost no digits to cancellation.
 _SERIES_BELOW = 0.1
@@ -47,14 +51,19 @@ def invert(b_from_a: Float[Array, "*b 4 4"]) -> Float[Array, "*b 4 4"]:
     return jnp.concatenate([jnp.concatenate([rotation, translation], axis=-1), last_row], axis=-2)
 
 
-def transform(b_from_a: Float[Array, "*b 4 4"], points: Float[Array, "*b h w 3"]) -> Float[Array, "*b h w 3"]:
-    """Returns `points` (x, y, z) of frame a in the coordinates of frame b."""
-    b_from_a, points = at_least_float32(b_from_a), at_least_float32(points)
-    x, y, z = points[..., 0], points[..., 1], points[..., 2]
-    matrix = b_from_a[..., None, None, :, :]
-    # Sums of products and not a matrix product: three rows are too few for one, and these keep all their bits.
-    rows = (matrix[..., i, 0] * x + matrix[..., i, 1] * y + matrix[..., i, 2] * z + matrix[..., i, 3] for i in range(3))
-    return jnp.stack(tuple(rows), axis=-1)
+def transform(
+    b_from_a: Float[Array, "*b 4 4"], x: Float[Array, "*b h w"], y: Float[Array, "*b h w"], z: Float[Array, "*b h w"]
+) -> tuple[Float[Array, "*b h w"], Float[Array, "*b h w"], Float[Array, "*b h w"]]:
+    """Returns the coordinates in frame b of the points (x, y, z) of frame a, given as three planes.
+
+    Planes and sums of products, not a matrix product over a last axis of three: that is slow to take apart, and these
+    keep all their bits on every machine.
+    """
+    matrix = at_least_float32(b_from_a)[..., None, None, :, :]
+    moved = (
+        matrix[..., i, 0] * x + matrix[..., i, 1] * y + matrix[..., i, 2] * z + matrix[..., i, 3] for i in range(3)
+    )
+    return tuple(moved)
 
 
 def _rotation_coefficients(squared: Float[Array, "*b"]) -> tuple[Float[Array, "*b"], Float[Array, "*b"]]:

@@ -4,16 +4,17 @@ Godard et al., "Digging into self-supervised monocular depth estimation", ICCV 2
 [0, 1] and unaugmented. Nothing is computed below float32: half types are promoted.
 """
 
+import functools
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
 from mtl_depth.geometry.camera import depth_from_disparity
-from mtl_depth.geometry.rigid import at_least_float32
-from mtl_depth.geometry.warp import inverse_warp
-from mtl_depth.image import absolute_difference, pyramid, resize_bilinear, ssim_loss
+from mtl_depth.geometry.rigid import Array, at_least_float32
+from mtl_depth.geometry.warp import inverse_warp_planes
+from mtl_depth.image import absolute_difference, pyramid, resize_bilinear, ssim_loss_planes
 from mtl_depth.losses.smoothness import edge_aware_smoothness
 
 _SMOOTHNESS_WEIGHT = 1e-3  # at scale 0; halved at every further scale
@@ -21,10 +22,10 @@ _TIE_NOISE = 1e-5
 
 
 def photometric_error(
-    a: Float[Array, "*b h w c"], b: Float[Array, "*b h w c"], *, ssim_weight: float = 0.85
+    a: Float[Array, "*b h w c"], b: Float[Array, "*b h w c"], *, ssim_weight: float | int = 0.85
 ) -> Float[Array, "*b h w"]:
     """Returns ssim_weight * SSIM loss + (1 - ssim_weight) * |a - b|, both averaged over the channels."""
-    return jnp.mean(ssim_weight * ssim_loss(a, b) + (1 - ssim_weight) * absolute_difference(a, b), axis=-1)
+    return _error_of_planes(jnp.moveaxis(a, -1, -3), jnp.moveaxis(b, -1, -3), ssim_weight=ssim_weight)
 
 
 def depth_objective(
@@ -34,8 +35,8 @@ def depth_objective(
     source_from_target: Float[Array, "b s 4 4"],
     intrinsics: Float[Array, "b 3 3"],
     *,
-    nearest: float,
-    farthest: float,
+    nearest: float | int,
+    farthest: float | int,
     key: Array | None = None,
 ) -> tuple[Float[Array, ""], Float[Array, "scales"], Bool[Array, "scales b h w"]]:
     """Returns the depth loss, its mean over scales of (photometric + smoothness), and what it is made of.
@@ -68,8 +69,8 @@ def depth_terms(
     source_from_target: Float[Array, "b s 4 4"],
     intrinsics: Float[Array, "b 3 3"],
     *,
-    nearest: float,
-    farthest: float,
+    nearest: float | int,
+    farthest: float | int,
     key: Array | None = None,
 ) -> tuple[Float[Array, "scales b"], Float[Array, "scales b"], Bool[Array, "scales b h w"]]:
     """Returns what `depth_objective` averages, for every scale and sample, so that the caller may weigh samples.
@@ -77,32 +78,38 @@ def depth_terms(
     That is the photometric term, the smoothness term with its weight 1e-3 / 2^s, and `selected`. Arguments as there.
     """
     target, sources = at_least_float32(target), at_least_float32(sources)
-    images = pyramid(target, levels=len(disparities))
-    smoothness = jnp.stack(
-        [
-            _SMOOTHNESS_WEIGHT / 2**scale * edge_aware_smoothness(disparity, image)
-            for scale, (disparity, image) in enumerate(zip(disparities, images, strict=True))
-        ]
-    )
-    full_size = jnp.stack([resize_bilinear(disparity, size=target.shape[1:3]) for disparity in disparities])
-    depths = depth_from_disparity(full_size, nearest=nearest, farthest=farthest)
+    target_planes = jnp.moveaxis(target, -1, -3)
+    source_planes = [jnp.moveaxis(source, -1, -3) for source in jnp.unstack(sources, axis=1)]
+    motions = jnp.unstack(source_from_target, axis=1)
 
-    # vmap over the sources, and over the scales: what depends on the target alone is computed once for all of them.
-    compare = jax.vmap(photometric_error, in_axes=(1, None), out_axes=1)
-    identity = jax.lax.stop_gradient(compare(sources, target))
+    unmoved = jnp.stack([_error_of_planes(source, target_planes) for source in source_planes], axis=1)
     if key is not None:
-        identity = identity + _TIE_NOISE * _noise(key, identity)
-    identity = jnp.min(identity, axis=1)
+        unmoved = unmoved + _TIE_NOISE * _noise(key, unmoved)
+    unmoved = jnp.min(unmoved, axis=1)
 
-    def reprojection(depth):
-        warp = jax.vmap(inverse_warp, in_axes=(1, None, 1, None), out_axes=1)
-        warped, _ = warp(sources, depth, source_from_target, intrinsics)
-        return jnp.min(compare(warped, target), axis=1)
+    # Loops over scales and sources, not vmap: the compiler sees what they share, and a sum over a short array axis,
+    # which is what the gradient of shared things becomes under vmap, is slow on a CPU.
+    photometric, smoothness, selected = [], [], []
+    images = pyramid(target, levels=len(disparities))
+    for scale, (disparity, image) in enumerate(zip(disparities, images, strict=True)):
+        full_size = resize_bilinear(disparity, size=target.shape[1:3])
+        depth = depth_from_disparity(full_size, nearest=nearest, farthest=farthest)
+        errors = []
+        for source, motion in zip(source_planes, motions, strict=True):
+            warped, _ = inverse_warp_planes(source, depth, motion, intrinsics)
+            errors.append(_error_of_planes(warped, target_planes))
+        moved = functools.reduce(jnp.minimum, errors)
+        selected.append(moved < unmoved)
+        photometric.append(jnp.mean(jnp.where(selected[-1], moved, unmoved), axis=(-2, -1)))
+        smoothness.append(_SMOOTHNESS_WEIGHT / 2**scale * edge_aware_smoothness(disparity, image))
+    return jnp.stack(photometric), jnp.stack(smoothness), jnp.stack(selected)
 
-    explained = jax.vmap(reprojection)(depths)
-    selected = explained < identity
-    photometric = jnp.mean(jnp.where(selected, explained, identity), axis=(-2, -1))
-    return photometric, smoothness, selected
+
+def _error_of_planes(
+    a: Float[Array, "*b c h w"], b: Float[Array, "*b c h w"], *, ssim_weight: float | int = 0.85
+) -> Float[Array, "*b h w"]:
+    """`photometric_error` of images whose channels are planes."""
+    return jnp.mean(ssim_weight * ssim_loss_planes(a, b) + (1 - ssim_weight) * absolute_difference(a, b), axis=-3)
 
 
 def _noise(key: Array, like: Float[Array, "b s h w"]) -> Float[Array, "b s h w"]:

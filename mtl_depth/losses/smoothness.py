@@ -2,9 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from mtl_depth.geometry.rigid import at_least_float32
+from mtl_depth.geometry.rigid import Array, at_least_float32
 from mtl_depth.image import absolute_difference
 
 

@@ -20,8 +20,8 @@ def depth_errors(
     prediction: Real[Array | np.ndarray, "h w"],
     *,
     median_scaling: bool,
-    nearest: float = 1e-3,
-    farthest: float = 80.0,
+    nearest: float | int = 1e-3,
+    farthest: float | int = 80.0,
     crop: str | None = None,
 ) -> dict[str, float] | None:
     """Compares a predicted depth map with the measured one, over the pixels where nearest < gt < farthest.
@@ -82,7 +82,7 @@ def mean_errors(sums: Mapping[str, np.ndarray]) -> dict[str, float]:
 
 
 def trivial_depths(
-    depths: Iterable[Real[np.ndarray, "h w"]], *, nearest: float = 1e-3, farthest: float = 80.0
+    depths: Iterable[Real[np.ndarray, "h w"]], *, nearest: float | int = 1e-3, farthest: float | int = 80.0
 ) -> dict[str, Any]:
     """What one can say without looking, learned from the depths of the training images, all of one size.
 

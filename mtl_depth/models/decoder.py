@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mtl_depth.models.layers import Convolution, scaled_channels, upsample
+from mtl_depth.models.layers import JoiningConvolution, ReflectedConvolution, scaled_channels
 
 CHANNELS = (16, 32, 64, 128, 256)
 
@@ -34,10 +34,8 @@ class Decoder(nn.Module):
         maps = []
         for level in reversed(range(len(CHANNELS))):
             channels = scaled_channels(CHANNELS[level], self.width)
-            x = nn.elu(Convolution(channels, reflect=True, dtype=self.dtype, name=f"level{level}_in")(x))
-            x = upsample(x)
-            if level > 0:
-                x = jnp.concatenate([x, features[level - 1].astype(x.dtype)], axis=-1)
-            x = nn.elu(Convolution(channels, reflect=True, dtype=self.dtype, name=f"level{level}_out")(x))
+            skip = features[level - 1] if level > 0 else None
+            x = nn.elu(ReflectedConvolution(channels, self.dtype, name=f"level{level}_in")(x))
+            x = nn.elu(JoiningConvolution(channels, self.dtype, name=f"level{level}_out")(x, skip))
             maps.append(x)
         return tuple(reversed(maps))

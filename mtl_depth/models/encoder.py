@@ -6,8 +6,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mtl_depth.models.convolution import convolve, max_pool
 from mtl_depth.models.initializers import he_normal
-from mtl_depth.models.layers import convolve, scaled_channels
+from mtl_depth.models.layers import scaled_channels
 from mtl_depth.models.normalization import BatchNorm
 
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}  # blocks of each stage
@@ -56,7 +57,7 @@ class ResNetEncoder(nn.Module):
         x = EncoderConvolution(self.channels[0], 7, 2, self.dtype, name="conv1")(x)
         x = nn.relu(BatchNorm(self.dtype, name="bn1")(x, **norm))
         features = [x]
-        x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+        x = max_pool(x)
         for stage, blocks in enumerate(STAGES[self.depth], start=1):
             for index in range(blocks):
                 stride = 2 if stage > 1 and index == 0 else 1
@@ -112,4 +113,4 @@ class EncoderConvolution(nn.Module):
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b p q d"]:
         """Convolves."""
         kernel = self.param("kernel", he_normal, (self.size, self.size, x.shape[-1], self.features))
-        return convolve(x, kernel.astype(self.dtype), stride=self.stride, padding=self.size // 2)
+        return convolve(x, kernel.astype(self.dtype), stride=self.stride)

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mtl_depth.models.decoder import Decoder
-from mtl_depth.models.layers import Convolution
+from mtl_depth.models.layers import ReflectedConvolution
 
+_CENTER_PRIOR = 0.01  # what the untrained instance head answers for a centre
 Features = Sequence[Float[Array, "b _ _ _"]]  # of the encoder, finest first
 
 
@@ -39,7 +40,7 @@ class DisparityHead(nn.Module):
         disparities = []
         for scale, x in enumerate(maps):
             name = f"disparity_{scale}"
-            x = Convolution(1, reflect=True, dtype=self.dtype, bias_init=bias_init, name=name)(x)
+            x = ReflectedConvolution(1, self.dtype, bias_init, name=name)(x)
             disparities.append(nn.sigmoid(_full_precision(x[..., 0])))
         return {"disparity": tuple(disparities)}
 
@@ -61,7 +62,7 @@ class SemanticHead(nn.Module):
     def __call__(self, features: Features) -> dict[str, Float[Array, "b h w classes"]]:
         """`semantic`: logits at the image's size."""
         x = Decoder(self.width, self.dtype, name="decoder")(features)[0]
-        x = Convolution(self.classes, reflect=True, dtype=self.dtype, name="semantic")(x)
+        x = ReflectedConvolution(self.classes, self.dtype, name="semantic")(x)
         return {"semantic": _full_precision(x)}
 
 
@@ -82,9 +83,15 @@ class InstanceHead(nn.Module):
     def __call__(self, features: Features) -> dict[str, Float[Array, "b h w *_"]]:
         """`center` b h w in (0, 1); `offset` b h w 2 to the centre in pixels (dy, dx); `thing` b h w classes."""
         x = Decoder(self.width, self.dtype, name="decoder")(features)[0]
+        # Centres are rare: a start at 1/2 would have their loss drown all others (RetinaNet's prior, ICCV 2017).
+        prior = nn.initializers.constant(math.log(_CENTER_PRIOR / (1 - _CENTER_PRIOR)))
         outputs = {
-            name: _full_precision(Convolution(channels, reflect=True, dtype=self.dtype, name=name)(x))
-            for name, channels in (("center", 1), ("offset", 2), ("thing", self.thing_classes))
+            name: _full_precision(ReflectedConvolution(channels, self.dtype, bias_init, name=name)(x))
+            for name, channels, bias_init in (
+                ("center", 1, prior),
+                ("offset", 2, None),
+                ("thing", self.thing_classes, None),
+            )
         }
         return {**outputs, "center": nn.sigmoid(outputs["center"][..., 0])}
 
@@ -104,7 +111,7 @@ class ValueHead(nn.Module):
     def __call__(self, features: Features) -> dict[str, Float[Array, "b h w"]]:
         """`value`: a sigmoid at the image's size."""
         x = Decoder(self.width, self.dtype, name="decoder")(features)[0]
-        x = Convolution(1, reflect=True, dtype=self.dtype, name="value")(x)
+        x = ReflectedConvolution(1, self.dtype, name="value")(x)
         return {"value": nn.sigmoid(_full_precision(x[..., 0]))}
 
 

@@ -1,4 +1,4 @@
-"""Convolutions, padding and upsampling that the networks are made of."""
+"""Layers that decoder, heads and pose network are made of: convolutions with a bias that start as published."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mtl_depth.models.convolution import convolve, convolve_reflected, convolve_upsampled
 from mtl_depth.models.initializers import Initializer, uniform_fan_in
 
 
@@ -16,53 +17,76 @@ def scaled_channels(channels: int, width: float) -> int:
 
 
 class Convolution(nn.Module):
-    """A convolution with a bias, which starts uniform in +-1 / sqrt(fan_in).
+    """A zero-padded convolution.
 
     Attributes:
         features: channels of the result.
         size: side of the square kernel (odd).
-        reflect: pads with the reflection about the border pixels' centres instead of zeros.
+        dtype: type that it computes in.
+    """
+
+    features: int
+    size: int = 3
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
+        """Convolves; height and width stay."""
+        kernel, bias = _weights(self, self.size, x.shape[-1])
+        return convolve(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
+
+
+class ReflectedConvolution(nn.Module):
+    """A 3x3 convolution, padded with the reflection about the border pixels' centres.
+
+    Attributes:
+        features: channels of the result.
         dtype: type that it computes in.
         bias_init: overrides how the bias starts.
     """
 
     features: int
-    size: int = 3
-    reflect: bool = False
     dtype: Any = jnp.float32
     bias_init: Initializer | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
         """Convolves; height and width stay."""
-        fan_in = self.size**2 * x.shape[-1]
-        initial = uniform_fan_in(fan_in)
-        kernel = self.param("kernel", initial, (self.size, self.size, x.shape[-1], self.features))
-        bias = self.param("bias", self.bias_init or initial, (self.features,))
-        margin = self.size // 2
-        if self.reflect:
-            x, margin = reflection_pad(x), 0
-        return convolve(x.astype(self.dtype), kernel.astype(self.dtype), padding=margin) + bias.astype(self.dtype)
+        kernel, bias = _weights(self, 3, x.shape[-1], self.bias_init)
+        return convolve_reflected(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
 
 
-def convolve(
-    x: Float[Array, "b h w c"], kernel: Float[Array, "i j c d"], *, stride: int = 1, padding: int = 0
-) -> Float[Array, "b p q d"]:
-    """Cross-correlation of `x`, padded with `padding` zeros on every side, with `kernel`."""
-    return jax.lax.conv_general_dilated(
-        x, kernel, (stride, stride), [(padding, padding)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+class JoiningConvolution(nn.Module):
+    """A reflected 3x3 convolution of a map, doubled by repeating pixels, with another map behind it.
 
+    Convolution is linear in its inputs, so each map is convolved in the form that suits it.
 
-def reflection_pad(x: Float[Array, "b h w c"]) -> Float[Array, "b h+2 w+2 c"]:
-    """One pixel on every side, mirrored about the border pixels' centres; height and width must be 2 or more.
-
-    Slices and concatenation, because ONNX export with a free batch size does not take `jnp.pad`.
+    Attributes:
+        features: channels of the result.
+        dtype: type that it computes in.
     """
-    x = jnp.concatenate([x[:, 1:2], x, x[:, -2:-1]], axis=1)
-    return jnp.concatenate([x[:, :, 1:2], x, x[:, :, -2:-1]], axis=2)
+
+    features: int
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b h w c"], skip: Float[Array, "b 2*h 2*w s"] | None
+    ) -> Float[Array, "b 2*h 2*w d"]:
+        """Convolves the channels of `x`, doubled, then those of `skip`."""
+        channels = x.shape[-1]
+        kernel, bias = _weights(self, 3, channels + (0 if skip is None else skip.shape[-1]))
+        kernel = kernel.astype(self.dtype)
+        result = convolve_upsampled(x.astype(self.dtype), kernel[:, :, :channels]) + bias.astype(self.dtype)
+        if skip is None:
+            return result
+        return result + convolve_reflected(skip.astype(self.dtype), kernel[:, :, channels:])
 
 
-def upsample(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:
-    """Doubles height and width by repeating pixels."""
-    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+def _weights(
+    module: nn.Module, size: int, inputs: int, bias_init: Initializer | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Kernel and bias of a convolution, both uniform in +-1 / sqrt(fan_in) at the start."""
+    initial = uniform_fan_in(size**2 * inputs)
+    kernel = module.param("kernel", initial, (size, size, inputs, module.features))
+    return kernel, module.param("bias", bias_init or initial, (module.features,))

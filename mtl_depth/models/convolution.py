@@ -1,0 +1,88 @@
+"""Convolutions as pure functions, in forms that are fast on CPU. Kernels are height, width, inputs, outputs."""
+
+import einops
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def convolve(
+    x: Float[Array, "b h w c"], kernel: Float[Array, "n n c d"], *, stride: int = 1
+) -> Float[Array, "b p q d"]:
+    """Correlates `kernel`, of odd size, with `x`, padded with zeros by half that size."""
+    margin = kernel.shape[0] // 2
+    if margin == 0:  # the gradients of a matrix product take half the time
+        return jnp.einsum("bhwc,cd->bhwd", x[:, ::stride, ::stride], kernel[0, 0])
+    return _correlate(x, kernel, stride=stride, padding=((margin, margin), (margin, margin)))
+
+
+def convolve_reflected(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
+    """Correlates `kernel` with `x`, padded by one pixel mirrored about the border pixels' centres.
+
+    Height and width must be 2 or more.
+    """
+    x = jnp.concatenate([x[:, 1:2], x, x[:, -2:-1]], axis=1)
+    x = jnp.concatenate([x[:, :, 1:2], x, x[:, :, -2:-1]], axis=2)
+    return _correlate_unpadded(x, kernel)
+
+
+def convolve_upsampled(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b 2*h 2*w d"]:
+    """`convolve_reflected` of `x` doubled in height and width by repeating pixels, with 4/9 of the products.
+
+    Of the three doubled pixels under the kernel along an axis, two are the same pixel of `x`. With kernel (k0, k1, k2)
+    the even results weigh the pixels (before, own) by (k0, k1 + k2), the odd ones (own, after) by (k0 + k1, k2); and
+    the doubled map's reflection is the repeated border of `x`. So a 2x2 kernel with four sets of outputs serves.
+    """
+    _, height, width, _ = x.shape
+    x = jnp.concatenate([x[:, :1], x, x[:, -1:]], axis=1)
+    x = jnp.concatenate([x[:, :, :1], x, x[:, :, -1:]], axis=2)
+    kernels = [pair for row in _even_and_odd(kernel, axis=0) for pair in _even_and_odd(row, axis=1)]
+    results = jnp.split(_correlate_unpadded(x, jnp.concatenate(kernels, axis=-1)), 4, axis=-1)
+    shifts = ((0, 0), (0, 1), (1, 0), (1, 1))
+    phases = [y[:, i : i + height, j : j + width] for y, (i, j) in zip(results, shifts, strict=True)]
+    return einops.rearrange(phases, "(i j) b h w d -> b (h i) (w j) d", i=2)
+
+
+def max_pool(x: Float[Array, "b h w c"]) -> Float[Array, "b p q c"]:
+    """The largest of 3x3 pixels around every second one, outside counting as -inf.
+
+    The gradient goes to the first of equal values, as it does in the published implementation and in `nn.max_pool`,
+    whose gradient takes five times as long.
+    """
+    x = jax.lax.pad(x, jnp.asarray(-jnp.inf, x.dtype), ((0, 0, 0), (1, 1, 0), (1, 1, 0), (0, 0, 0)))
+    for axis in (2, 1):
+        results = (x.shape[axis] - 1) // 2
+        first, *rest = (
+            jax.lax.slice_in_dim(x, start, start + 2 * results - 1, stride=2, axis=axis) for start in (0, 1, 2)
+        )
+        for other in rest:
+            first = jnp.where(other > first, other, first)
+        x = first
+    return x
+
+
+def _even_and_odd(kernel: Float[Array, "..."], *, axis: int) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """The two taps along the axis for even and for odd results."""
+    k0, k1, k2 = jnp.split(kernel, 3, axis=axis)
+    return jnp.concatenate([k0, k1 + k2], axis=axis), jnp.concatenate([k0 + k1, k2], axis=axis)
+
+
+def _correlate_unpadded(x: Float[Array, "b h w c"], kernel: Float[Array, "n n c d"]) -> Float[Array, "b p q d"]:
+    """Correlation where the kernel lies inside `x`.
+
+    A row of zeros is added and its results dropped: XLA's convolution without any padding takes three to seven times as
+    long on CPU at the decoder's sizes.
+    """
+    return _correlate(x, kernel, stride=1, padding=((0, 1), (0, 0)))[:, :-1]
+
+
+def _correlate(
+    x: Float[Array, "b h w c"],
+    kernel: Float[Array, "n n c d"],
+    *,
+    stride: int,
+    padding: tuple[tuple[int, int], tuple[int, int]],
+) -> Float[Array, "b p q d"]:
+    return jax.lax.conv_general_dilated(
+        x, kernel, (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )

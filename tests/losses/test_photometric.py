@@ -1,0 +1,204 @@
+"""The photometric objective against PyTorch's autograd, and its promises about masks, noise and gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mtl_depth.geometry.rigid import rigid_from_vector
+from mtl_depth.losses.photometric import depth_objective, depth_terms, photometric_error
+from mtl_depth.losses.smoothness import edge_aware_smoothness
+
+RANGE = {"nearest": 0.1, "farthest": 100.0}
+INTRINSICS = np.array([[18.0, 0, 15.2], [0, 19.0, 9.1], [0, 0, 1]])
+
+
+@jax.jit
+def objective(disparities, vector, target, sources, key=None):
+    intrinsics = jnp.broadcast_to(jnp.asarray(INTRINSICS, target.dtype), (target.shape[0], 3, 3))
+    return depth_objective(disparities, target, sources, rigid_from_vector(vector), intrinsics, **RANGE, key=key)
+
+
+@jax.jit
+def gradients(disparities, vector, target, sources):
+    return jax.value_and_grad(lambda d, v: objective(d, v, target, sources)[0], (0, 1))(disparities, vector)
+
+
+def smooth_image(generator, shape):
+    """Waves: bilinear interpolation has few kinks that matter on it."""
+    rows, columns = np.meshgrid(np.arange(shape[-2]), np.arange(shape[-1]), indexing="ij")
+    phase, slope = generator.uniform(0, 6, (2, *shape[:-2], 3, 1, 1))
+    waves = np.sin(phase + 0.3 * columns + slope * 0.1 * rows) + np.cos(slope + 0.5 * rows - 0.2 * columns)
+    return np.moveaxis(0.5 + 0.2 * waves, -3, -1)
+
+
+def example(seed=0, batch=2, size=(16, 32), dtype=np.float64):
+    generator = np.random.default_rng(seed)
+    target = smooth_image(generator, (batch, *size))
+    # The first source resembles the target, so that many pixels are masked; the second is another picture.
+    sources = np.stack(
+        [target + 0.02 * generator.random(target.shape), smooth_image(generator, (batch, *size))], axis=1
+    )
+    disparities = tuple(generator.uniform(0.01, 0.5, (batch, size[0] >> s, size[1] >> s)) for s in range(4))
+    vector = generator.normal(0, 0.03, (batch, 2, 6))
+    return jax.tree.map(
+        lambda x: jnp.asarray(x, dtype), (disparities, vector, np.clip(target, 0, 1), np.clip(sources, 0, 1))
+    )
+
+
+def reference(disparities, motions, target, sources):
+    """SPEC 3 in PyTorch, channels first, loops over everything; no noise."""
+    import torch
+    from torch.nn import functional as F
+
+    def error(a, b):
+        a_, b_ = F.pad(a, (1, 1, 1, 1), "reflect"), F.pad(b, (1, 1, 1, 1), "reflect")
+        mean = lambda x: F.avg_pool2d(x, 3, 1)  # noqa: E731
+        variance = mean(a_**2) - mean(a_) ** 2 + mean(b_**2) - mean(b_) ** 2
+        covariance = mean(a_ * b_) - mean(a_) * mean(b_)
+        top = (2 * mean(a_) * mean(b_) + 0.01**2) * (2 * covariance + 0.03**2)
+        similarity = top / ((mean(a_) ** 2 + mean(b_) ** 2 + 0.01**2) * (variance + 0.03**2))
+        return 0.85 * ((1 - similarity) / 2).clamp(0, 1).mean(1) + 0.15 * (a - b).abs().mean(1)
+
+    height, width = target.shape[-2:]
+    matrix = torch.tensor(INTRINSICS)
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    grid = torch.stack([columns, rows, torch.ones_like(rows)], -1).double()
+    terms, masks, image = [], [], target
+    for scale, disparity in enumerate(disparities):
+        full = F.interpolate(disparity[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
+        depth = 1 / (1 / 100 + (1 / 0.1 - 1 / 100) * full)
+        errors = [error(sources[:, f], target) for f in range(2)]
+        for f in range(2):
+            points = depth[..., None] * (grid @ torch.linalg.inv(matrix).T)
+            moved = torch.einsum("bij,bhwj->bhwi", motions[:, f, :3, :3], points) + motions[:, f, None, None, :3, 3]
+            pixels = moved @ matrix.T
+            pixels = pixels[..., :2] / (pixels[..., 2:] + 1e-7)
+            where = 2 * pixels / torch.tensor([width - 1, height - 1]) - 1
+            warped = F.grid_sample(sources[:, f], where, padding_mode="border", align_corners=True)
+            errors.append(error(warped, target))
+        least, winner = torch.stack(errors, 1).min(1)
+        masks.append(winner >= 2)
+        relative = disparity / (disparity.mean((1, 2), keepdim=True) + 1e-7)
+        across = relative.diff(dim=2).abs() * torch.exp(-image.diff(dim=3).abs().mean(1))
+        down = relative.diff(dim=1).abs() * torch.exp(-image.diff(dim=2).abs().mean(1))
+        terms.append(least.mean() + 1e-3 / 2**scale * (across.mean() + down.mean()))
+        image = F.avg_pool2d(image, 2)
+    return torch.stack(terms), torch.stack(masks)
+
+
+def test_equals_pytorch_with_all_gradients():
+    torch = pytest.importorskip("torch")
+    with jax.enable_x64(True):
+        inputs = example()
+        loss, per_scale, selected = objective(*inputs)
+        _, (by_disparity, by_vector) = gradients(*inputs)
+        motions, back = jax.vjp(rigid_from_vector, inputs[1])
+
+        leaves = [torch.tensor(np.asarray(x), requires_grad=True) for x in (*inputs[0], motions)]
+        images = [torch.tensor(np.moveaxis(np.asarray(x), -1, -3)) for x in inputs[2:]]
+        terms, masks = reference(leaves[:4], leaves[4], *images)
+        terms.mean().backward()
+        (expected_by_vector,) = back(jnp.asarray(leaves[4].grad.numpy()))
+
+    np.testing.assert_allclose(per_scale, terms.detach(), rtol=1e-12)
+    np.testing.assert_allclose(loss, terms.mean().item(), rtol=1e-12)
+    np.testing.assert_array_equal(selected, masks)
+    assert 0.2 < np.mean(selected) < 0.8
+    for ours, leaf in zip(by_disparity, leaves):
+        np.testing.assert_allclose(ours, leaf.grad, atol=1e-9 * leaf.grad.abs().max().item())
+    np.testing.assert_allclose(by_vector, expected_by_vector, atol=1e-9 * np.abs(expected_by_vector).max())
+
+    single = example(dtype=np.float32)
+    np.testing.assert_allclose(objective(*single)[1], per_scale, rtol=2e-5)
+
+
+def test_photometric_error_of_flat_images_by_hand():
+    # SSIM loss (1 - 0.2501 / 0.3126) / 2 as in test_image, |a - b| = 0.25.
+    error = photometric_error(jnp.full((3, 4, 3), 0.5), jnp.full((3, 4, 3), 0.25))
+    np.testing.assert_allclose(error, np.full((3, 4), 0.85 * (1 - 0.2501 / 0.3126) / 2 + 0.15 * 0.25), atol=1e-6)
+    only_absolute = photometric_error(jnp.full((3, 4, 3), 0.5), jnp.full((3, 4, 3), 0.25), ssim_weight=0.0)
+    np.testing.assert_allclose(only_absolute, np.full((3, 4), 0.25), atol=1e-6)
+
+
+def test_the_loss_is_the_mean_of_its_parts():
+    inputs = example(1, dtype=np.float32)
+    loss, per_scale, selected = objective(*inputs)
+    intrinsics = jnp.broadcast_to(jnp.asarray(INTRINSICS, jnp.float32), (2, 3, 3))
+    disparities, vector, target, sources = inputs
+    terms = jax.jit(depth_terms, static_argnames=("nearest", "farthest"))
+    photometric, smoothness, _ = terms(disparities, target, sources, rigid_from_vector(vector), intrinsics, **RANGE)
+    assert photometric.shape == smoothness.shape == (4, 2) and selected.shape == (4, 2, 16, 32)
+    np.testing.assert_allclose(per_scale, (photometric + smoothness).mean(1), rtol=1e-6)
+    np.testing.assert_allclose(loss, per_scale.mean(), rtol=1e-6)
+    np.testing.assert_allclose(smoothness[0], 1e-3 * edge_aware_smoothness(disparities[0], target), rtol=1e-6)
+    quarter = target.reshape(2, 4, 4, 8, 4, 3).mean((2, 4))
+    np.testing.assert_allclose(smoothness[2], 1e-3 / 4 * edge_aware_smoothness(disparities[2], quarter), rtol=1e-5)
+
+
+def test_a_standing_camera_selects_nothing_and_teaches_nothing():
+    disparities, vector, target, _ = example(2, dtype=np.float32)
+    still = jnp.stack([target, target], axis=1)
+    _, _, selected = objective(disparities, vector, target, still)
+    assert not selected.any()
+    loss, (by_disparity, by_vector) = gradients(tuple(map(jnp.ones_like, disparities)), vector, target, still)
+    np.testing.assert_allclose(loss, 0, atol=1e-6)
+    assert all(not slope.any() for slope in (*by_disparity, by_vector))
+
+
+def test_noise_is_drawn_per_sample_so_that_dividing_the_batch_changes_nothing():
+    disparities, vector, target, _ = example(3, dtype=np.float32)
+    still = jnp.stack([target, target], axis=1)  # identity error 0: all that is left is the noise
+    keys = jax.random.split(jax.random.key(5), 2)
+    inputs = (disparities, vector, target, still)
+    terms, selected = objective(*inputs, key=keys)[1:]
+    halves = [objective(*jax.tree.map(lambda x, n=n: x[n : n + 1], (*inputs, keys))) for n in range(2)]
+    np.testing.assert_allclose(np.mean([half[1] for half in halves], axis=0), terms, rtol=1e-5)
+    np.testing.assert_array_equal(np.concatenate([half[2] for half in halves], axis=1), selected)
+    np.testing.assert_array_equal(objective(*inputs, key=jax.random.key(5))[1], terms)  # one key is split the same way
+    np.testing.assert_array_equal(objective(*inputs, key=jax.random.PRNGKey(5))[1], terms)
+    assert not np.array_equal(objective(*inputs, key=jax.random.key(6))[1], terms)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    disparity=st.sampled_from([0.0, 1e-6, 0.5, 1.0]),
+    step=st.sampled_from([0.0, -0.1, -1.0, -150.0]),
+    turn=st.sampled_from([0.0, 1e-9, 3.0]),
+    colour=st.sampled_from([None, 0.0, 1.0]),
+    size=st.sampled_from([(8, 16), (8, 1)]),
+)
+def test_the_gradient_is_always_finite(disparity, step, turn, colour, size):
+    disparities = tuple(jnp.full((1, max(1, size[0] >> s), max(1, size[1] >> s)), disparity) for s in range(4))
+    vector = jnp.array([[[0, turn, 0, 0, 0, step], [0, 0, 0, 0, 0, 0]]], jnp.float32)
+    target = jnp.asarray(np.random.default_rng(0).random((1, *size, 3)), jnp.float32)
+    target = target if colour is None else jnp.full_like(target, colour)
+    loss, slopes = gradients(disparities, vector, target, jnp.stack([target, target[:, ::-1]], axis=1))
+    assert np.isfinite(loss) and all(np.isfinite(slope).all() for slope in jax.tree.leaves(slopes))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_nothing_is_computed_in_half_precision(dtype):
+    disparities, vector, target, sources = jax.tree.map(lambda x: x.astype(dtype), example(4, dtype=np.float32))
+    halves = objective(disparities, vector, target, sources)
+    singles = objective(*jax.tree.map(lambda x: x.astype(jnp.float32), (disparities, vector, target, sources)))
+    assert halves[0].dtype == halves[1].dtype == photometric_error(target, target).dtype == jnp.float32
+    np.testing.assert_allclose(halves[1], singles[1], rtol=2e-3)  # the intrinsics of this test are rounded too
+
+
+def test_any_batch_is_welcome():
+    a, b = jnp.asarray(np.random.default_rng(5).random((2, 2, 3, 4, 5, 3)), jnp.float32)
+    together = photometric_error(a, b)
+    assert together.shape == (2, 3, 4, 5)
+    np.testing.assert_allclose(jax.jit(jax.vmap(photometric_error))(a, b), together, atol=1e-6)
+    np.testing.assert_allclose(photometric_error(a[1, 2], b[1, 2]), together[1, 2], atol=1e-6)
+
+
+def test_wrong_shapes_raise():
+    disparities, vector, target, sources = example(6, dtype=np.float32)
+    with pytest.raises(Exception, match="Type-check"):
+        objective(disparities, vector, target[:, 1:], sources)
+    with pytest.raises(Exception, match="Type-check"):
+        objective(disparities, vector[:, :1], target, sources)

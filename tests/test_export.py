@@ -1,0 +1,73 @@
+"""`--mode=export`: each form is loaded back and compared."""
+
+import dataclasses
+import json
+
+import fake_run
+import jax
+import jax.export
+import numpy as np
+import pytest
+import safetensors
+
+from mtl_depth import export, pretrained
+from mtl_depth.errors import UserError
+from mtl_depth.tasks import assemble
+
+NAMES = ("depth", "semantic", "instance")
+
+
+@pytest.fixture(autouse=True)
+def _compiled_once(monkeypatch):
+    restored = fake_run.perceiver(*NAMES)
+    monkeypatch.setattr("mtl_depth.inference.load_perceiver", lambda path, **options: restored)
+
+
+def test_stablehlo_answers_what_the_network_answers(tmp_path):
+    export.run(fake_run.config(*NAMES), tmp_path, "stablehlo", tmp_path)
+    program = jax.export.deserialize(bytearray((tmp_path / "model.stablehlo").read_bytes()))
+    image = np.random.default_rng(0).random((fake_run.BATCH_SIZE, *fake_run.SIZE, 3), np.float32)
+    answers, expected = program.call(image), fake_run.perceiver(*NAMES).perceive(image)
+    assert set(answers) == {"depth", "labels", "instances", "scores"}
+    assert set(json.loads((tmp_path / "model.json").read_text())["outputs"]) == set(answers)
+    np.testing.assert_allclose(answers["depth"], expected["depth"], rtol=1e-4)
+    for name in ("labels", "instances"):
+        assert np.mean(np.asarray(answers[name]) == np.asarray(expected[name])) > 0.999
+
+
+def test_safetensors_hold_every_variable(tmp_path):
+    export.run(fake_run.config(*NAMES), tmp_path, "safetensors", tmp_path / "new")
+    with safetensors.safe_open(tmp_path / "new" / "model.safetensors", "numpy") as file:
+        assert json.loads(file.metadata()["config"])["model"]["width"] == 0.125
+        variables = fake_run.perceiver(*NAMES).variables
+        leaves = jax.tree_util.tree_leaves_with_path(dict(variables))
+        assert len(file.keys()) == len(leaves)
+        for path, leaf in leaves:
+            name = "/".join(entry.key for entry in path)
+            np.testing.assert_array_equal(file.get_tensor(name), leaf)
+
+
+def test_monodepth2_holds_the_depth_network(tmp_path, monkeypatch, capsys):
+    given = {}
+    monkeypatch.setattr(pretrained, "export_monodepth2", lambda *values, **options: given.update(options))
+    export.run(fake_run.config(*NAMES), tmp_path, "monodepth2", tmp_path)
+    assert given == {"height": fake_run.SIZE[0], "width": fake_run.SIZE[1]}
+    assert "Note" not in capsys.readouterr().err
+
+
+def test_another_range_of_depth_is_told_to_monodepth2_s_users(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(pretrained, "export_monodepth2", lambda *values, **options: None)
+    config = fake_run.config("depth")
+    config.tasks.depth.motion = "recorded"
+    metric = dataclasses.replace(fake_run.perceiver(*NAMES), tasks=assemble(config.model, config.tasks)[1])
+    assert export.depth_range(metric) == pytest.approx((200, 1))
+    export.write_monodepth2(metric, tmp_path)
+    assert "disparity 0 to 1 means 200 to 1 m" in capsys.readouterr().err
+
+
+def test_what_does_not_exist_is_refused(tmp_path):
+    config = fake_run.config(*NAMES)
+    with pytest.raises(UserError, match="--format=onnx does not exist; there are monodepth2, safetensors, stablehlo"):
+        export.run(config, tmp_path, "onnx", tmp_path)
+    with pytest.raises(UserError, match="--output=DIR is needed"):
+        export.run(config, tmp_path, "stablehlo", None)

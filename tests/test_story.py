@@ -1,0 +1,111 @@
+"""The whole road in small: city, data set, training, a stop and a restart, evaluation, pictures, Table 1."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import command_line
+import cv2
+import jax
+import numpy as np
+import pytest
+
+from mtl_depth import table
+from mtl_depth.runtime.log import read_metrics
+from tfds_kitti360 import build
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory) -> pathlib.Path:
+    """A built data set of two short streets; the second is the val split."""
+    root = tmp_path_factory.mktemp("city")
+    optimised = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}  # it draws for seconds
+    city = [sys.executable, "-m", "tfds_kitti360.city", f"--out={root / 'raw'}", "--drives=2", "--frames=6"]
+    subprocess.run([*city, "--size=94x352"], env=optimised, check=True)
+    assert build.main([f"--manual_dir={root / 'raw'}", f"--data_dir={root / 'built'}", "--size=64x96"]) == 0
+    return root / "built"
+
+
+def run(data_dir, workdir, *more: str, variant="instance") -> int:
+    """One command line for the smallest variant."""
+    return command_line.run(
+        f"--config=configs/tiny.py:{variant}", f"--workdir={workdir}", f"--config.data.data_dir={data_dir}",
+        "--config.data.size=64,96", "--config.model.width=0.125", "--config.train.batch_size=2",
+        "--config.train.log_every=1", "--config.train.picture_every=0", "--config.train.checkpoint_every=1",
+        "--config.train.devices=1", "--config.evaluation.batch_size=2", *more,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data_dir, tmp_path_factory) -> pathlib.Path:
+    workdir = tmp_path_factory.mktemp("run") / "whole"
+    assert run(data_dir, workdir, "--config.train.steps=3") == 0
+    return workdir
+
+
+def final_state(workdir: pathlib.Path) -> dict[str, np.ndarray]:
+    """Everything in the newest checkpoint, by name."""
+    import orbax.checkpoint as ocp
+
+    step = max(int(path.name) for path in (workdir / "checkpoints").iterdir() if path.name.isdigit())
+    tree = ocp.PyTreeCheckpointer().restore(workdir / "checkpoints" / str(step) / "state")
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {
+        jax.tree_util.keystr(path): np.asarray(jax.random.key_data(leaf) if "key" in str(path[0]) else leaf)
+        for path, leaf in leaves
+    }
+
+
+def test_run_folder_holds_what_it_should(uninterrupted):
+    there = {path.name for path in uninterrupted.iterdir()}
+    assert {"config.json", "metrics.jsonl", "tensorboard", "checkpoints", "evaluation.json"} <= there
+    rows = read_metrics(uninterrupted / "metrics.jsonl")
+    assert [row["step"] for row in rows if "split" not in row] == [1, 2, 3]
+    assert {"loss", "depth/photometric", "depth/smoothness", "instance/center", "learning_rate"} <= rows[0].keys()
+    assert rows[-1]["split"] == "val" and "depth/median_scaled/abs_rel" in rows[-1]
+
+
+def test_resumed_equals_uninterrupted_bit_for_bit(uninterrupted, data_dir, tmp_path):
+    workdir = tmp_path / "resumed"
+    shutil.copytree(uninterrupted, workdir)
+    for step in (2, 3):  # as if the power had failed after step 1; keep_checkpoints holds all three
+        shutil.rmtree(workdir / "checkpoints" / str(step))
+    assert run(data_dir, workdir, "--config.train.steps=3") == 0
+    whole, resumed = final_state(uninterrupted), final_state(workdir)
+    assert whole.keys() == resumed.keys() and len(whole) > 100
+    for name, values in whole.items():
+        np.testing.assert_array_equal(resumed[name], values, err_msg=name)
+    assert read_metrics(workdir / "metrics.jsonl") == read_metrics(uninterrupted / "metrics.jsonl")
+
+
+def test_evaluate_predict_table(uninterrupted, data_dir, tmp_path, capsys):
+    assert run(data_dir, uninterrupted, "--mode=evaluate") == 0
+    evaluation = json.loads((uninterrupted / "evaluation.json").read_text())
+    assert evaluation["split"] == "val" and 3 <= evaluation["frames"] <= 6
+    assert {"median_scaled", "unscaled", "constant", "mean_image"} <= evaluation["depth"].keys()
+    assert {"ap", "ap50", "pq", "sq", "rq", "per_class"} <= evaluation["instance"].keys()
+
+    picture = tmp_path / "input" / "street.png"
+    picture.parent.mkdir()
+    cv2.imwrite(str(picture), np.random.default_rng(0).integers(0, 255, (100, 210, 3), np.uint8))
+    assert run(data_dir, uninterrupted, "--mode=predict", f"--input={picture}", f"--output={tmp_path / 'out'}") == 0
+    depth = cv2.imread(str(tmp_path / "out" / "street_depth.png"), cv2.IMREAD_UNCHANGED)
+    assert depth.shape == (100, 210) and depth.dtype == np.uint16 and depth.min() > 0
+    assert run(data_dir, uninterrupted, "--mode=predict", f"--output={tmp_path / 'figure'}") == 0
+    assert cv2.imread(str(tmp_path / "figure" / "figure.png")).std() > 5
+
+    capsys.readouterr()
+    assert not table.main([str(uninterrupted), f"--json={tmp_path / 'table.json'}"])
+    printed = capsys.readouterr().out
+    assert "0.525" in printed and "Abs" in printed.replace("AbsRel", "Abs Rel")
+    json.loads((tmp_path / "table.json").read_text())
+
+
+def test_another_run_in_the_same_folder_is_refused(uninterrupted, data_dir, capsys):
+    assert run(data_dir, uninterrupted, variant="depth") == 2
+    assert "config.tasks.instance" in capsys.readouterr().err
+    assert run(data_dir, uninterrupted, "--config.model.width=0.25") == 2
+    assert "config.model.width (0.125 there, 0.25 here)" in capsys.readouterr().err

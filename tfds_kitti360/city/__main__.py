@@ -1,0 +1,52 @@
+"""The command: `python -m tfds_kitti360.city --out=DIR`."""
+
+import argparse
+import pathlib
+import sys
+
+from tfds_kitti360.city import plan
+from tfds_kitti360.errors import DatasetError
+
+_DESCRIPTION = """\
+Draws a synthetic city and writes it in the official layout of KITTI-360: images, semantic, instance and confidence
+images, scans recorded while the car moves, poses without the slow frames, calibration, lists; and the exact depth and
+motion beside them in data_truth/. The same seed gives the same city. Every drive is another street; the last one is the
+val list, so that evaluation is on a street never seen (a single drive is all train). Safe to run again: finished drives
+are kept, an interrupted one is redone."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tfds_kitti360.city",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=pathlib.Path,
+        help="folder to write; new, or of an earlier run with the same settings",
+    )
+    parser.add_argument("--drives", type=int, default=2, help=f"number of streets, 1 to {len(plan.DRIVES)} (default 2)")
+    parser.add_argument("--frames", type=int, default=60, help="frames a drive, 3 or more (default 60)")
+    parser.add_argument(
+        "--size", default="376x1408", help="HEIGHTxWIDTH of the images (default 376x1408, the real one)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="another seed is another city (default 0)")
+    parser.add_argument("--stereo", action="store_true", help="draw the right camera, image_01, too")
+    flags = parser.parse_args(arguments)
+    try:
+        settings = plan.Settings(flags.drives, flags.frames, plan.parse_size(flags.size), flags.seed, flags.stereo)
+        plan.check(settings)
+        plan.check_folder(flags.out, settings)
+        from tfds_kitti360.city import make  # imports jax, which takes a second: after the checks
+
+        make.make_city(flags.out, settings)
+    except DatasetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Writes a whole city: drive after drive, reusing those that are finished."""
+
+import collections
+import concurrent.futures
+import json
+import pathlib
+
+import tqdm
+
+from tfds_kitti360.city import calibration, writer
+from tfds_kitti360.city.drive import Drive
+from tfds_kitti360.city.plan import DRIVES, Settings, check_folder
+
+_WRITERS, _WAITING = 3, 6  # threads that encode, frames that may wait for them
+
+
+def make_city(out: pathlib.Path, settings: Settings) -> None:
+    """Writes `settings.drives` drives below `out`, then the lists.
+
+    Raises:
+      DatasetError: `out` holds something else.
+    """
+    check_folder(out, settings)
+    writer.write_json(out / "city.json", settings.as_json())
+    writer.write_calibration(out, calibration.make_rig(settings.size))
+    rides = {}
+    with tqdm.tqdm(total=settings.drives * settings.frames, unit="frame", smoothing=0.1) as bar:
+        for which, drive in enumerate(DRIVES[: settings.drives]):
+            ride = Drive(seed=settings.seed, which=which, frames=settings.frames, size=settings.size)
+            rides[drive] = sorted(writer.labelled(ride))
+            bar.set_description(f"drive {drive:04d}")
+            if (writer.truth_folder(out, drive) / "objects.json").exists():
+                bar.update(settings.frames)
+                continue
+            _write_drive(out, drive, ride, settings.stereo, bar)
+    listed = list(rides.items())
+    train, val = (listed, []) if len(listed) == 1 else (listed[:-1], listed[-1:])
+    writer.write_lists(out, {"train": train, "val": val})
+
+
+def _write_drive(out: pathlib.Path, drive: int, ride: Drive, stereo: bool, bar) -> None:
+    writer.write_motion(out, drive, ride, stereo=stereo)
+    with_labels, seen = writer.labelled(ride), set()
+    waiting = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(_WRITERS) as pool:
+        for frame in ride.draw(stereo=stereo):
+            seen.update(frame.things.tolist())
+            waiting.append(pool.submit(writer.write_frame, out, drive, frame, labels=frame.number in with_labels))
+            if len(waiting) > _WAITING:
+                waiting.popleft().result()
+            bar.update()
+        for job in waiting:
+            job.result()
+    kinds = collections.Counter(ride.city.things[thing] for thing in seen if thing)
+    writer.write_json(writer.truth_folder(out, drive) / "objects.json", dict(kinds))
+
+
+def read_objects(root: pathlib.Path, drive: int) -> dict[str, int]:
+    """How many things of each kind a drive shows with 20 pixels or more in some frame."""
+    return json.loads((writer.truth_folder(root, drive) / "objects.json").read_text())

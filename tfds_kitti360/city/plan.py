@@ -1,0 +1,66 @@
+"""What to make: the settings, their checks, and whether a folder can take them."""
+
+import json
+import pathlib
+from typing import Any, NamedTuple
+
+from tfds_kitti360.errors import DatasetError
+
+DRIVES = (0, 2, 3, 4, 5, 6, 7, 9, 10)  # the numbers of the real drives that have labels
+_SMALLEST, _LARGEST = 32, 4096
+_VERSION = 1  # raise it when the pictures change
+
+
+class Settings(NamedTuple):
+    drives: int
+    frames: int
+    size: tuple[int, int]  # height, width
+    seed: int
+    stereo: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return {"version": _VERSION, **self._asdict(), "size": list(self.size)}
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`376x1408` -> (376, 1408), height first.
+
+    Raises:
+      DatasetError: not of this form or not a size that can be drawn.
+    """
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and len(part) < 6 for part in parts):
+        raise DatasetError(f"--size={text} is not of the form HEIGHTxWIDTH, such as 376x1408")
+    height, width = (int(part) for part in parts)
+    if not (_SMALLEST <= height <= _LARGEST and _SMALLEST <= width <= _LARGEST):
+        raise DatasetError(f"--size={text} has a side outside {_SMALLEST} to {_LARGEST}; the real size is 376x1408")
+    return height, width
+
+
+def check(settings: Settings) -> None:
+    """Raises DatasetError for settings that cannot be made."""
+    if not 1 <= settings.drives <= len(DRIVES):
+        raise DatasetError(
+            f"--drives={settings.drives}: the city has 1 to {len(DRIVES)} drives, as many as the real set has "
+            "with labels; pass more --frames for more data"
+        )
+    if settings.frames < 3:
+        raise DatasetError(f"--frames={settings.frames}: a drive needs 3 frames or more to make a clip")
+    if settings.seed < 0:
+        raise DatasetError(f"--seed={settings.seed}: the seed is a whole number from 0 up")
+
+
+def check_folder(out: pathlib.Path, settings: Settings) -> None:
+    """Raises DatasetError where `out` holds something else than a city of the same settings, finished or not."""
+    record = out / "city.json"
+    if record.exists():
+        try:
+            found = json.loads(record.read_text())
+        except ValueError:
+            found = None
+        if found != settings.as_json():
+            raise DatasetError(f"{out} holds a city with other settings ({record}); choose another folder or delete it")
+    elif out.is_dir() and any(out.iterdir()):
+        raise DatasetError(f"{out} is not empty and was not written by this command; choose another folder")
+    elif out.exists() and not out.is_dir():
+        raise DatasetError(f"{out} is a file; --out needs a folder")
