@@ -125,7 +125,7 @@ class Drive:
             corner=np.float32(raster_corner),
             widths=street.widths,
             parking=np.float32(self._seed[1] % 2 == 0),
-            seed=np.uint32(1000 * self._seed[0] + 17 * self._seed[1]),
+            seed=np.uint32((1000 * self._seed[0] + 17 * self._seed[1]) % (1 << 32)),
         )
         return standing, ground, (height, np.float32(corner), np.float32(self.sun))
 

@@ -13,7 +13,7 @@ from tfds_kitti360.city.compiled import jit
 
 SKY_CODE, GROUND_CODE = -1, -2  # codes of what a ray meets; shapes: 8 * index + face
 _SUN, _AMBIENT = (2.6, 2.4, 2.05), (0.45, 0.52, 0.63)
-_HORIZON, _ZENITH = (0.72, 0.8, 0.88), (0.16, 0.36, 0.75)
+_HORIZON, _ZENITH = (0.9, 1.05, 1.2), (0.18, 0.46, 1.1)
 _HAZE = 700.0  # metres
 
 
