@@ -53,7 +53,7 @@ results() {
 quick() {
   local city="$WORK/city" tfds="$WORK/tfds" run="$WORK/runs/instance" config=configs/tiny.py:instance
   say "a synthetic city in KITTI-360's layout"
-  python -m tfds_kitti360.city --out="$city" --drives=4 --frames=60 --size=192x704 --seed=0
+  python -m tfds_kitti360.city --out="$city" --drives=6 --frames=60 --size=188x704 --seed=0
   say "TFDS data set"
   python -m tfds_kitti360.build --manual_dir="$city" --data_dir="$tfds" --size=96x320
   say "training depth + instances (recorded motion: predicted motion needs several times as many steps)"

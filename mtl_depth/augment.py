@@ -39,8 +39,8 @@ def augment(
 ) -> Augmented:
     """Mirrors everything together, and changes the colours of all frames alike, each with its probability."""
     flip_key, jitter_key, colour_key = jax.random.split(key, 3)
-    flip = jax.random.bernoulli(flip_key, flip_probability)
-    jitter = jax.random.bernoulli(jitter_key, jitter_probability)
+    flip = jax.random.bernoulli(flip_key, float(flip_probability))
+    jitter = jax.random.bernoulli(jitter_key, float(jitter_probability))
     clean = jnp.where(flip, clip[:, :, ::-1], clip)
     if source_from_target is not None:
         source_from_target = jnp.where(flip, mirror_motion(source_from_target), source_from_target)

@@ -33,7 +33,8 @@ def ssim_loss_planes(a: Float[Array, "*b c h w"], b: Float[Array, "*b c h w"]) -
     covariance = _window_mean(a * b) - mean_a * mean_b
     numerator = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
     denominator = (mean_a**2 + mean_b**2 + _C1) * (variances + _C2)
-    return jax.lax.clamp(jnp.zeros((), a.dtype), (1 - numerator / denominator) / 2, jnp.ones((), a.dtype))
+    loss = (1 - numerator / denominator) / 2
+    return jax.lax.clamp(jnp.zeros((), loss.dtype), loss, jnp.ones((), loss.dtype))
 
 
 def absolute_difference(a: Float[Array, "*shape"], b: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

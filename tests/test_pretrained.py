@@ -22,22 +22,32 @@ IMAGES = np.random.default_rng(0).uniform(size=(2, *SIZE, 3)).astype(np.float32)
 QUICK = {"xla_backend_optimization_level": 0}  # halves the time to compile
 
 
-@pytest.fixture(scope="module", params=[18, 50])
-def checkpoint(request, tmp_path_factory):
-    """(depth, folder, the network it was saved from)."""
-    source = torch_reference.Monodepth2(request.param).eval()
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """(folder, the network it was saved from) of a ResNet-18."""
+    source = torch_reference.Monodepth2(18).eval()
     folder = tmp_path_factory.mktemp("checkpoint")
     source.save(folder, *SIZE)
-    return request.param, folder, source
+    return folder, source
 
 
-def test_an_imported_checkpoint_sees_what_its_source_sees(checkpoint):
-    depth, folder, source = checkpoint
-    network = make_network(depth=depth, heads=(("depth", DisparityHead()),), predict_motion=True)
-    variables = pretrained.load_monodepth2(folder)
+@pytest.fixture(scope="module")
+def deep_checkpoint(tmp_path_factory):
+    """The same of a ResNet-50, without a pose network."""
+    source = torch_reference.Monodepth2(50).eval()
+    folder = tmp_path_factory.mktemp("checkpoint")
+    source.save(folder, *SIZE)
+    for name in ("pose_encoder", "pose"):
+        (folder / f"{name}.pth").unlink()
+    return folder, source
 
+
+@pytest.mark.parametrize(("depth", "kind"), [(18, "checkpoint"), (50, "deep_checkpoint")])
+def test_an_imported_checkpoint_sees_what_its_source_sees(depth, kind, request):
+    folder, source = request.getfixturevalue(kind)
+    network = make_network(depth=depth, heads=(("depth", DisparityHead()),))
     perceive = jax.jit(functools.partial(network.apply, method="perceive"), compiler_options=QUICK)
-    disparities = perceive(variables, IMAGES)["disparity"]
+    disparities = perceive(pretrained.load_monodepth2(folder), IMAGES)["disparity"]
     with torch.no_grad():
         expected = source.perceive(as_torch(IMAGES))
     assert len(disparities) == 4
@@ -46,10 +56,8 @@ def test_an_imported_checkpoint_sees_what_its_source_sees(checkpoint):
 
 
 def test_an_imported_checkpoint_sees_the_motion_its_source_sees(checkpoint):
-    depth, folder, source = checkpoint
-    if depth == 50:
-        pytest.skip("the pose network of a ResNet-18 tells as much, and compiles in a third of the time")
-    network = make_network(depth=depth, heads=(), predict_motion=True)
+    folder, source = checkpoint
+    network = make_network(heads=(), predict_motion=True)
     motion = jax.jit(functools.partial(network.apply, method="motion"), compiler_options=QUICK)
     second_from_first = motion(pretrained.load_monodepth2(folder), IMAGES, IMAGES[::-1].copy())
     with torch.no_grad():
@@ -61,17 +69,16 @@ def as_torch(images):
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
-def test_settings_of_a_checkpoint(checkpoint):
-    depth, folder, _ = checkpoint
-    settings = pretrained.read_monodepth2_settings(folder)
-    assert settings == (depth, SIZE, True, False, 0.1, 100.0)
+def test_settings_of_a_checkpoint(checkpoint, deep_checkpoint):
+    assert pretrained.read_monodepth2_settings(checkpoint[0]) == (18, SIZE, True, False, 0.1, 100.0)
+    assert pretrained.read_monodepth2_settings(deep_checkpoint[0]) == (50, SIZE, False, False, 0.1, 100.0)
 
 
 def test_an_export_is_loaded_strictly_and_equals_its_source(checkpoint, tmp_path):
-    depth, folder, _ = checkpoint
+    folder, _ = checkpoint
     variables = pretrained.load_monodepth2(folder)
     pretrained.export_monodepth2(variables, tmp_path / "new" / "folder", height=SIZE[0], width=SIZE[1])
-    other = torch_reference.Monodepth2(depth, seed=1)
+    other = torch_reference.Monodepth2(18, seed=1)
     parts = {"encoder": other.encoder, "pose_encoder": other.pose_encoder}
     parts = {name: torch_reference.Named("encoder", module) for name, module in parts.items()}
     for name, module in {**parts, "depth": other.depth, "pose": other.pose}.items():
@@ -88,8 +95,8 @@ def test_an_export_is_loaded_strictly_and_equals_its_source(checkpoint, tmp_path
 
 
 def test_variables_have_the_shapes_of_the_network(checkpoint):
-    depth, folder, _ = checkpoint
-    network = make_network(depth=depth, heads=(("depth", DisparityHead()),), predict_motion=True)
+    folder, _ = checkpoint
+    network = make_network(heads=(("depth", DisparityHead()),), predict_motion=True)
     shapes = jax.eval_shape(functools.partial(init, network, size=SIZE), jax.random.key(0))
     variables = pretrained.load_monodepth2(folder)
     assert jax.tree.map(described, variables) == jax.tree.map(described, shapes)
@@ -99,16 +106,13 @@ def described(x):
     return x.shape, x.dtype
 
 
-def test_depth_alone_needs_no_pose_files(checkpoint, tmp_path):
-    _, folder, _ = checkpoint
-    for name in ("encoder", "depth"):
-        (tmp_path / f"{name}.pth").symlink_to(folder / f"{name}.pth")
-    variables = pretrained.load_monodepth2(tmp_path)
+def test_depth_alone_needs_no_pose_files_and_other_heads_stay_behind(deep_checkpoint, tmp_path):
+    variables = pretrained.load_monodepth2(deep_checkpoint[0])
     assert variables["params"].keys() == {"encoder", "head_depth"}
     assert variables["batch_stats"].keys() == {"encoder"}
-    assert not pretrained.read_monodepth2_settings(tmp_path).predict_motion
-    pretrained.export_monodepth2(variables, tmp_path / "back", height=64, width=96)
-    assert {path.name for path in (tmp_path / "back").iterdir()} == {"encoder.pth", "depth.pth"}
+    heads = {**variables["params"], "head_semantic": {"semantic": {"bias": jnp.zeros(19)}}}
+    pretrained.export_monodepth2({**variables, "params": heads}, tmp_path, height=64, width=96)
+    assert {path.name for path in tmp_path.iterdir()} == {"encoder.pth", "depth.pth"}
 
 
 def test_a_network_of_another_width_cannot_be_exported(tmp_path):

@@ -1,6 +1,7 @@
 """Weight files to named NumPy arrays. No pickle is ever run: torch reads `.pth` with `weights_only`."""
 
 import pathlib
+import pickle
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +44,7 @@ def _read_torch(path: pathlib.Path) -> Mapping[str, Any]:
     torch = _torch(f"reading {path}")
     try:
         entries = torch.load(path, map_location="cpu", weights_only=True)
-    except torch.serialization.pickle.UnpicklingError as error:
+    except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} was not loaded: it is damaged, or its pickle holds more than tensors and could run code."
         ) from error

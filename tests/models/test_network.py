@@ -10,7 +10,9 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from mtl_depth.errors import UserError
+from mtl_depth.models.encoder import ResidualBlock
 from mtl_depth.models.heads import DisparityHead, InstanceHead, SemanticHead, ValueHead
+from mtl_depth.models.layers import Convolution, JoiningConvolution, ReflectedConvolution
 from mtl_depth.models.network import init, make_network
 from mtl_depth.pretrained.names import from_arrays, monodepth2_name
 
@@ -214,19 +216,23 @@ def test_bfloat16_inside_gives_nearly_the_same_numbers(variables, evaluated, cli
 
 
 def test_initial_weights():
-    """He-normal kernels before BatchNorm, +-1/sqrt(fan_in) elsewhere."""
-    network = make_network(width=0.5, heads=(("depth", DisparityHead(0.5)),), predict_motion=True)
-    params = init(network, jax.random.key(0), size=SIZE)["params"]
-    kernel = params["encoder"]["layer4_0"]["conv2"]["kernel"]  # 3 x 3 x 256 x 256
-    assert np.std(kernel) == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.01)
-    assert abs(np.mean(kernel)) < 1e-3
-    np.testing.assert_array_equal(params["encoder"]["bn1"]["scale"], 1)
-    convolution = params["head_depth"]["decoder"]["level4_in"]  # 256 inputs
-    for leaf in convolution.values():
-        assert np.abs(leaf).max() == pytest.approx(1 / (9 * 256) ** 0.5, rel=0.05)
-        assert np.abs(leaf).max() <= 1 / (9 * 256) ** 0.5
-    assert np.abs(params["pose"]["squeeze"]["kernel"]).max() == pytest.approx(1 / 256**0.5, rel=0.05)
-    assert (params["pose"]["conv1"]["kernel"] != params["pose"]["conv2"]["kernel"]).all()
+    """He-normal kernels before BatchNorm, +-1/sqrt(fan_in) for kernels and biases elsewhere."""
+    x = jnp.zeros((1, 4, 4, 256))
+    block = ResidualBlock(((256, 3, 1),)).init(jax.random.key(0), x, train=False)["params"]
+    assert np.std(block["conv1"]["kernel"]) == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.01)
+    assert abs(np.mean(block["conv1"]["kernel"])) < 1e-3
+    np.testing.assert_array_equal(block["bn1"]["scale"], 1)
+    np.testing.assert_array_equal(block["bn1"]["bias"], 0)
+    starts = [
+        ReflectedConvolution(128).init(jax.random.key(0), x),
+        Convolution(128, size=1).init(jax.random.key(0), x),
+        JoiningConvolution(128).init(jax.random.key(0), x, jnp.zeros((1, 8, 8, 64))),
+    ]
+    for start, fan_in in zip(starts, (9 * 256, 256, 9 * 320), strict=True):
+        for leaf in start["params"].values():
+            assert np.abs(leaf).max() == pytest.approx(1 / fan_in**0.5, rel=0.05)
+            assert np.abs(leaf).max() <= 1 / fan_in**0.5
+    assert len({float(start["params"]["bias"][0]) for start in starts}) == 3
 
 
 def test_initial_weights_are_a_function_of_the_key():
@@ -255,6 +261,12 @@ def test_a_metric_head_starts_at_its_disparity():
 def test_sizes_that_the_networks_cannot_take_are_refused(network, size):
     with pytest.raises(UserError, match=f"{size[0]}x{size[1]}"):
         init(network, jax.random.key(0), size=size)
+
+
+def test_motion_without_a_pose_network_is_refused():
+    image = jnp.zeros((1, *SIZE, 3))
+    with pytest.raises(UserError, match="no pose network"):
+        make_network(heads=()).apply({}, image, image, method="motion")
 
 
 def test_unknown_depths_are_refused():

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from tfds_kitti360.city.compiled import jit
 
 CELLS = (2.3, 0.8, 0.28, 0.1, 0.035)  # metres: cell sizes of the noise octaves
-_STRENGTHS = (0.22, 0.3, 0.36, 0.4, 0.4)
+_STRENGTHS = (0.5, 0.55, 0.5, 0.45, 0.4)
 
 
 def fade(cell, footprint):
