@@ -35,9 +35,11 @@ def ssim_by_hand(a, b):
 def test_ssim_equals_the_definition():
     a, b = pair((6, 9, 3))
     with jax.enable_x64(True):
-        ours = ssim(jnp.asarray(a), jnp.asarray(b))
+        ours, mixed = (ssim(jnp.asarray(a, dtype), jnp.asarray(b)) for dtype in (jnp.float64, jnp.float32))
+    assert ours.dtype == mixed.dtype == jnp.float64
     np.testing.assert_allclose(ours, np.stack([ssim_by_hand(a[..., c], b[..., c]) for c in range(3)], -1), atol=1e-12)
     np.testing.assert_allclose(ssim(jnp.asarray(a, jnp.float32), jnp.asarray(b, jnp.float32)), ours, atol=5e-5)
+    np.testing.assert_allclose(mixed, ours, atol=1e-5)
 
 
 def test_ssim_of_flat_images_by_hand():
