@@ -35,6 +35,16 @@ def excerpt() -> pathlib.Path:
     return _shared("data/kitti360_excerpt")
 
 
+@pytest.fixture(scope="session")
+def city(tmp_path_factory) -> pathlib.Path:
+    """Two short streets of the synthetic city in KITTI-360's layout; the second is the val list."""
+    from tfds_kitti360.city.__main__ import main
+
+    root = tmp_path_factory.mktemp("city") / "raw"
+    assert main([f"--out={root}", "--drives=2", "--frames=6", "--size=94x352"]) == 0
+    return root
+
+
 def _shared(name: str) -> pathlib.Path:
     folder = SHARED / name
     if not folder.is_dir():
