@@ -10,7 +10,7 @@ usage() {
 ./run.sh --full           configs/instance.py as it is, on a city of 9,000 training and 2,000 evaluation frames
 ./run.sh --kitti360=PATH  configs/instance.py as it is, on the KITTI-360 download in PATH
 
-Everything is made under work/ (WORK=DIR chooses another folder) and a second run reuses what is finished.
+Everything is made under out/ (OUT=DIR chooses another folder) and a second run reuses what is finished.
 PYTHON=python3.12 chooses the interpreter (3.11 or newer); EXTRA=cuda or EXTRA=tpu installs jax for an accelerator.
 TEXT
 }
@@ -24,18 +24,18 @@ environment() {
   "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     { echo "error: Python 3.11 or newer is needed; set PYTHON to one." >&2; exit 2; }
   wanted="$(cat pyproject.toml constraints.txt | cksum) $("${PYTHON:-python3}" --version)"
-  stamp="$WORK/venv/installed-$extras"
+  stamp="$OUT/venv/installed-$extras"
   if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    say "installing into $WORK/venv"
-    [ -x "$WORK/venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$WORK/venv"
-    "$WORK/venv/bin/python" -m pip install --disable-pip-version-check --quiet --progress-bar on \
+    say "installing into $OUT/venv"
+    [ -x "$OUT/venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$OUT/venv"
+    "$OUT/venv/bin/python" -m pip install --disable-pip-version-check --quiet --progress-bar on \
       --constraint constraints.txt --editable ".[$extras]"
     echo "$wanted" >"$stamp"
   fi
-  export PATH="$WORK/venv/bin:$PATH"
+  export PATH="$OUT/venv/bin:$PATH"
 }
 
-WORK="$(mkdir -p "${WORK:-work}" && cd "${WORK:-work}" && pwd)"
+OUT="$(mkdir -p "${OUT:-out}" && cd "${OUT:-out}" && pwd)"
 RUN="python -m mtl_depth.main"
 
 # Evaluation, Table 1 and the figure of a trained run.
@@ -51,7 +51,7 @@ results() {
 }
 
 quick() {
-  local city="$WORK/city" tfds="$WORK/tfds" run="$WORK/runs/instance" config=configs/tiny.py:instance
+  local city="$OUT/city" tfds="$OUT/tfds" run="$OUT/runs/instance" config=configs/tiny.py:instance
   say "a synthetic city in KITTI-360's layout"
   python -m tfds_kitti360.city --out="$city" --drives=6 --frames=60 --size=188x704 --seed=0
   say "TFDS data set"
@@ -62,9 +62,9 @@ quick() {
 }
 
 full() {
-  local tfds="$WORK/tfds_full" run="$WORK/runs/instance_full" raw="$1"
+  local tfds="$OUT/tfds_full" run="$OUT/runs/instance_full" raw="$1"
   if [ -z "$raw" ]; then
-    raw="$WORK/city_full"
+    raw="$OUT/city_full"
     say "a synthetic city of 9,000 training and 2,000 evaluation frames"
     python -m tfds_kitti360.city --out="$raw" --drives=6 --frames=2010 --seed=0
   fi

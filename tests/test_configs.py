@@ -54,7 +54,7 @@ def test_tiny_shrinks_every_variant(variant):
     assert _names(config) == TASKS[variant]
     assert config.data.size == (96, 320) and config.model.width == 0.5 and config.train.batch_size == 4
     assert (config.data.train_frames, config.data.eval_frames) == (0, 0)
-    assert config.tasks.depth.motion == "recorded" and config.train.steps < 1000
+    assert config.tasks.depth.motion == "recorded" and config.train.steps <= 1000
     network, tasks = assemble(config.model, config.tasks)
     assert {task.name for task in tasks} == TASKS[variant] and network.pose is None
 
