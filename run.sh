@@ -65,8 +65,8 @@ full() {
   local tfds="$OUT/tfds_full" run="$OUT/runs/instance_full" raw="$1"
   if [ -z "$raw" ]; then
     raw="$OUT/city_full"
-    say "a synthetic city of 9,000 training and 2,000 evaluation frames"
-    python -m tfds_kitti360.city --out="$raw" --drives=6 --frames=2010 --seed=0
+    say "a synthetic city of 9,000 training and 2,000 evaluation frames (three quarters of those drawn have labels)"
+    python -m tfds_kitti360.city --out="$raw" --drives=6 --frames=2800 --size=192x720 --seed=0
   fi
   say "TFDS data set"
   python -m tfds_kitti360.build --manual_dir="$raw" --data_dir="$tfds"

@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-from absl import flags
+from absl import flags, logging
 from ml_collections import config_flags
 
 from mtl_depth import config as configuration
@@ -55,6 +55,7 @@ def _dispatch() -> None:
         raise UserError("--workdir=DIR is needed: the folder of the run.")
     workdir = pathlib.Path(_WORKDIR.value or ".")
     _use_compilation_cache()
+    logging.set_verbosity(logging.ERROR)  # Orbax warns about what is as it should be
     # Imported late: `--help` and mistakes in the flags should answer at once.
     if _MODE.value == "train":
         from mtl_depth import train
