@@ -1,5 +1,6 @@
 """The networks of SPEC 4 in PyTorch, written from its formulas, with the published names of parameters."""
 
+import numpy
 import torch
 from torch.nn import functional as F
 
@@ -164,6 +165,18 @@ class Monodepth2(torch.nn.Module):
         target = len(clip) // 2
         sources = [s for s in range(len(clip)) if s != target]
         return [self.vector(clip[min(s, target)], clip[max(s, target)]) for s in sources]
+
+    def outputs(self, clip):
+        """Disparities of the middle frame of a clip b t h w 3 (NumPy or JAX), and the motions source_from_target."""
+        frames = list(torch.from_numpy(numpy.array(clip)).permute(1, 0, 4, 2, 3))
+        return self.perceive(frames[len(frames) // 2]), source_from_target(self.motions(frames))
+
+    def gradients(self):
+        """Gradients by file and name, where there are any."""
+        return {
+            file: {name: entry.grad for name, entry in entries.items() if entry.grad is not None}
+            for file, entries in self.files(keep_vars=True).items()
+        }
 
     def files(self, **options):
         """State dicts as published, by file."""

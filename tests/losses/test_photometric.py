@@ -55,49 +55,9 @@ def example(seed=0, *, scales=4, dtype=np.float32):
     return jax.tree.map(lambda x: jnp.asarray(x, dtype), inputs)
 
 
-def reference(disparities, motions, target, sources):
-    """SPEC 3 in PyTorch, channels first, loops over everything; no noise."""
-    import torch
-    from torch.nn import functional as F
-
-    def error(a, b):
-        a_, b_ = F.pad(a, (1, 1, 1, 1), "reflect"), F.pad(b, (1, 1, 1, 1), "reflect")
-        mean = lambda x: F.avg_pool2d(x, 3, 1)  # noqa: E731
-        variance = mean(a_**2) - mean(a_) ** 2 + mean(b_**2) - mean(b_) ** 2
-        covariance = mean(a_ * b_) - mean(a_) * mean(b_)
-        top = (2 * mean(a_) * mean(b_) + 0.01**2) * (2 * covariance + 0.03**2)
-        similarity = top / ((mean(a_) ** 2 + mean(b_) ** 2 + 0.01**2) * (variance + 0.03**2))
-        return 0.85 * ((1 - similarity) / 2).clamp(0, 1).mean(1) + 0.15 * (a - b).abs().mean(1)
-
-    height, width = target.shape[-2:]
-    matrix = torch.tensor(INTRINSICS)
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    grid = torch.stack([columns, rows, torch.ones_like(rows)], -1).double()
-    terms, masks, image = [], [], target
-    for scale, disparity in enumerate(disparities):
-        full = F.interpolate(disparity[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
-        depth = 1 / (1 / 100 + (1 / 0.1 - 1 / 100) * full)
-        errors = [error(sources[:, f], target) for f in range(2)]
-        for f in range(2):
-            points = depth[..., None] * (grid @ torch.linalg.inv(matrix).T)
-            moved = torch.einsum("bij,bhwj->bhwi", motions[:, f, :3, :3], points) + motions[:, f, None, None, :3, 3]
-            pixels = moved @ matrix.T
-            pixels = pixels[..., :2] / (pixels[..., 2:] + 1e-7)
-            where = 2 * pixels / torch.tensor([width - 1, height - 1]) - 1
-            warped = F.grid_sample(sources[:, f], where, padding_mode="border", align_corners=True)
-            errors.append(error(warped, target))
-        least, winner = torch.stack(errors, 1).min(1)
-        masks.append(winner >= 2)
-        relative = disparity / (disparity.mean((1, 2), keepdim=True) + 1e-7)
-        across = relative.diff(dim=2).abs() * torch.exp(-image.diff(dim=3).abs().mean(1))
-        down = relative.diff(dim=1).abs() * torch.exp(-image.diff(dim=2).abs().mean(1))
-        terms.append(least.mean() + 1e-3 / 2**scale * (across.mean() + down.mean()))
-        image = F.avg_pool2d(image, 2)
-    return torch.stack(terms), torch.stack(masks)
-
-
 def test_equals_pytorch_with_all_gradients():
     torch = pytest.importorskip("torch")
+    torch_objective = pytest.importorskip("torch_objective")
     with jax.enable_x64(True):
         inputs = example(dtype=np.float64)
         (loss, per_scale, selected), (by_disparity, by_vector) = objective_and_gradients(*inputs)
@@ -105,7 +65,7 @@ def test_equals_pytorch_with_all_gradients():
 
         leaves = [torch.tensor(np.asarray(x), requires_grad=True) for x in (*inputs[0], motions)]
         images = [torch.tensor(np.moveaxis(np.asarray(x), -1, -3)) for x in inputs[2:]]
-        terms, masks = reference(leaves[:4], leaves[4], *images)
+        terms, masks = torch_objective.per_scale(leaves[:4], leaves[4], *images, torch.tensor(INTRINSICS))
         terms.mean().backward()
         (expected_by_vector,) = back(jnp.asarray(leaves[4].grad.numpy()))
 

@@ -1,20 +1,19 @@
 """The whole network: names, shapes and declarations, pairs in temporal order, and the same numbers as PyTorch."""
 
 import functools
-import pathlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
+from flax.traverse_util import flatten_dict
+from torch_variables import as_variables
 
 from mtl_depth.errors import UserError
 from mtl_depth.models.encoder import ResidualBlock
 from mtl_depth.models.heads import DisparityHead, InstanceHead, SemanticHead, ValueHead
 from mtl_depth.models.layers import Convolution, JoiningConvolution, ReflectedConvolution
 from mtl_depth.models.network import init, make_network
-from mtl_depth.pretrained.names import from_arrays, monodepth2_name
 
 SIZE = (64, 96)
 WIDTH = 0.125
@@ -70,14 +69,11 @@ def trained(clip):
 
 def reference_trained(reference, network, clip):
     """The same of the reference."""
-    disparities, source_from_target = reference_outputs(reference, clip)
+    disparities, source_from_target = reference.outputs(clip)
     objective(disparities, source_from_target).backward()
-    gradients = {
-        file: {name: entry.grad for name, entry in entries.items() if entry.grad is not None}
-        for file, entries in reference.files(keep_vars=True).items()
-    }
     outputs = {"disparity": disparities, "source_from_target": source_from_target}
-    return as_variables(gradients, network)["params"], outputs, as_variables(reference.files(), network)["batch_stats"]
+    gradients = as_variables(reference.gradients(), network)["params"]
+    return gradients, outputs, as_variables(reference.files(), network)["batch_stats"]
 
 
 def objective(disparities, source_from_target):
@@ -85,30 +81,6 @@ def objective(disparities, source_from_target):
     earlier, later = source_from_target[:, 0, :3], source_from_target[:, 1, :3]
     motion = earlier[:, 0].sum() + 2 * earlier[:, 1, 2].sum() + 3 * later[:, 2, 3].sum() + 4 * later[:, 0, 1].sum()
     return sum((d**2).mean() for d in disparities) + 100 * motion
-
-
-def reference_outputs(reference, clip):
-    import torch
-    import torch_reference
-
-    frames = list(torch.from_numpy(np.array(clip)).permute(1, 0, 4, 2, 3))
-    disparities = reference.perceive(frames[len(frames) // 2])
-    return disparities, torch_reference.source_from_target(reference.motions(frames))
-
-
-def as_variables(files, network):
-    """Entries of the reference as variables of the network; collections of which it has no entry are left out."""
-    shapes = flatten_dict(jax.eval_shape(functools.partial(init, network, size=SIZE), jax.random.key(0)))
-    found = {}
-    for file, entries in files.items():
-        arrays = {name: entry.detach().float().numpy() for name, entry in entries.items()}
-        own = {path: x for path, x in shapes.items() if monodepth2_name(path)[0] == file}
-        own = {path: x for path, x in own.items() if monodepth2_name(path)[1] in arrays}
-        arrays = {name: arrays[name] for _, name in map(monodepth2_name, own)}
-        found |= from_arrays(
-            arrays, own, lambda path: monodepth2_name(path)[1], source=pathlib.Path(file), architecture="network"
-        )
-    return unflatten_dict(found)
 
 
 def assert_close(ours, theirs, tolerance):
@@ -120,7 +92,7 @@ def assert_close(ours, theirs, tolerance):
 
 
 def test_evaluation_equals_the_reference(evaluated, reference, clip):
-    disparities, source_from_target = reference_outputs(reference, clip)
+    disparities, source_from_target = reference.outputs(clip)
     for ours, theirs in zip(evaluated["disparity"], disparities, strict=True):
         np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=1e-5)
     np.testing.assert_allclose(evaluated["source_from_target"], source_from_target.detach().numpy(), atol=1e-6)
