@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 usage() {
   cat <<'TEXT'
 ./run.sh                  a few minutes' training of depth + instances on a synthetic city, Table 1 and a figure
-./run.sh test             ruff and the tests
+./run.sh test             ruff and the fast tests (./run.sh test -m slow: the slow ones)
 ./run.sh --full           configs/instance.py as it is, on a city of 9,000 training and 2,000 evaluation frames
 ./run.sh --kitti360=PATH  configs/instance.py as it is, on the KITTI-360 download in PATH
 
@@ -80,7 +80,7 @@ case "${1:-}" in
   test)
     environment test
     say "ruff" && ruff check . && ruff format --check .
-    say "tests" && shift && python -m pytest "$@"
+    say "tests" && shift && python -m pytest -n auto --dist=loadfile -m "not slow" "$@"
     ;;
   --full) environment run && full "" ;;
   --kitti360=*)

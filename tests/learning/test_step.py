@@ -83,7 +83,7 @@ def test_loss_is_the_sum_of_its_terms(one_device):
         np.testing.assert_allclose(row["loss"], sum(terms), rtol=1e-6)
 
 
-@pytest.mark.parametrize("devices", [2, 8])
+@pytest.mark.parametrize("devices", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_many_devices_equal_one(run, one_device, devices):
     (one, one_losses), (many, many_losses) = one_device, take_steps(run, devices=devices)
     for expected, seen in zip(one_losses, many_losses):
