@@ -72,7 +72,9 @@ def test_an_image_of_the_build_s_size_is_kept_as_it_is(tmp_path, tree):
 
 
 @pytest.mark.parametrize(
-    "missing", [*[{name} for name in EVERYTHING], {"poses", "cam0_to_world"}, set(EVERYTHING)], ids=str
+    "missing",
+    [*[{name} for name in EVERYTHING], {"poses", "cam0_to_world"}, set(EVERYTHING)],
+    ids=lambda missing: "+".join(sorted(missing)),
 )
 def test_what_is_missing_is_zero(tmp_path, missing):
     write_tree(tmp_path / "raw", {3: range(4)}, has=set(EVERYTHING) - missing)
