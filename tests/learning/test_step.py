@@ -76,6 +76,7 @@ def take_steps(run, *, devices: int, steps: int = 2):
     return jax.device_get(state), losses
 
 
+@pytest.mark.slow
 def test_loss_is_the_sum_of_its_terms(one_device):
     for row in one_device[1]:
         terms = [value for name, value in row.items() if "/" in name]
@@ -83,7 +84,8 @@ def test_loss_is_the_sum_of_its_terms(one_device):
         np.testing.assert_allclose(row["loss"], sum(terms), rtol=1e-6)
 
 
-@pytest.mark.parametrize("devices", [2, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [2, 8])
 def test_many_devices_equal_one(run, one_device, devices):
     (one, one_losses), (many, many_losses) = one_device, take_steps(run, devices=devices)
     for expected, seen in zip(one_losses, many_losses):
@@ -132,6 +134,7 @@ def test_recorded_motion_needs_no_pose_network():
     assert set(state.params) == {"encoder", "head_depth", "head_instance"}
 
 
+@pytest.mark.slow
 def test_same_step_twice_is_the_same(run, one_device):
     again, _ = take_steps(run, devices=1)
     jax.tree.map(np.testing.assert_array_equal, again.params, one_device[0].params)
