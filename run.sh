@@ -56,7 +56,7 @@ quick() {
   python -m tfds_kitti360.city --out="$city" --drives=6 --frames=60 --size=188x704 --seed=0
   say "TFDS data set"
   python -m tfds_kitti360.build --manual_dir="$city" --data_dir="$tfds" --size=96x320
-  say "training depth + instances (recorded motion: predicted motion needs several times as many steps)"
+  say "training depth + instances (recorded motion: with predicted motion the depth collapses first, which takes longer)"
   $RUN --config="$config" --workdir="$run" --config.data.data_dir="$tfds"
   results "$config" "$run" "$tfds"
 }
