@@ -34,7 +34,7 @@ WALLS = {
     "mtl_depth": ("mtl_depth",),
     "absl.flags": ("mtl_depth.main", "mtl_depth.experiments", "mtl_depth.benchmarks"),
     "ml_collections": ("mtl_depth.main", "mtl_depth.experiments", "mtl_depth.benchmarks"),
-    "torch": ("mtl_depth.pretrained",),
+    "torch": ("mtl_depth.pretrained", "mtl_depth.benchmarks"),
     "tensorflow": (),
 }
 FORBIDDEN_NAMES = ("utils", "helpers", "misc", "common")
