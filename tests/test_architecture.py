@@ -18,6 +18,8 @@ FLOORS = (
     ("losses", "metrics", "models", "augment", "data", "visualize", "runtime", "pictures", "run_folder", "scores"),
     ("tasks",),
     ("learning", "pretrained"),
+    ("perceiver",),
+    ("restore",),
     ("inference",),
     ("train", "evaluate", "predict", "export", "table"),
     ("main", "experiments", "benchmarks"),

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import tensorboardX
 import tqdm
 
 
@@ -40,6 +39,8 @@ class Log:
 
     def __init__(self, workdir: pathlib.Path, *, step: int):
         """Continues at `step`: rows beyond it were never checkpointed and are dropped, they will be written again."""
+        import tensorboardX  # takes most of a second, and only a training needs it
+
         workdir.mkdir(parents=True, exist_ok=True)
         self._path = workdir / "metrics.jsonl"
         rows = [row for row in read_metrics(self._path) if row["step"] <= step]
