@@ -90,6 +90,8 @@ class Train:
     warmup_steps: int = 0  # linear warm-up from zero
     encoder_multiplier: float = 1.0  # on the learning rate of the encoder
     pose_multiplier: float = 1.0  # on the learning rate of the pose network
+    balance: str = "fixed"  # of the tasks' weights: "fixed", "uncertainty" or "gradient_scale" (see learning/balance)
+    balance_multiplier: float = 10.0  # on the learning rate of the log-variances of "uncertainty"
     clip_norm: float | None = None  # clips the global gradient norm; None: no clipping
     augment: bool = True  # flips and colour jitter
     seed: int = 0  # of weights, order of clips and augmentation

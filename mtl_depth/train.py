@@ -14,6 +14,7 @@ import jax
 from mtl_depth import config as configuration
 from mtl_depth import data, inference, pretrained
 from mtl_depth.errors import UserError
+from mtl_depth.learning import balance as balances
 from mtl_depth.learning import state as states
 from mtl_depth.learning.optimizer import make_optimizer, schedule
 from mtl_depth.learning.step import make_train_step
@@ -38,7 +39,9 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
     devices = Devices(train.devices)
     devices.check_batch(train.batch_size)
     check_settings(config)
-    network, tasks = assemble(config.model, config.tasks)
+    balance = balances.make(train.balance, config.tasks)
+    network, tasks = assemble(config.model, balance.tasks)
+    network = network.clone(gradient_scales=tuple(balance.scales.items()))
     reads = frozenset().union(*(task.reads for task in tasks))
     dataset = data.open_dataset(config.data)
     clips = len(data.clips(dataset, config.data, split="train", reads=reads))
@@ -51,9 +54,10 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
     multipliers = {task.name: sections[task.name].learning_rate_multiplier for task in tasks}
     optimizer = make_optimizer(train, steps=steps, head_multipliers=multipliers)
     checkpoints = Checkpoints(workdir / "checkpoints", keep=train.keep_checkpoints)
-    state, start = _start(config, network, optimizer, checkpoints, devices)
+    state, start = _start(config, network, optimizer, checkpoints, devices, balance.params)
     board = log.Log(workdir, step=start)
-    step_fn = devices.parallelize(make_train_step(network, tasks, optimizer, augmented=train.augment))
+    train_step = make_train_step(network, tasks, optimizer, augmented=train.augment, weigh=balance.weigh)
+    step_fn = devices.parallelize(train_step)
     rate = schedule(train, steps=steps)
     batches = prefetch(
         data.train_batches(
@@ -171,12 +175,17 @@ def _differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[tupl
 
 
 def _start(
-    config: configuration.Config, network: Any, optimizer: Any, checkpoints: Checkpoints, devices: Devices
+    config: configuration.Config,
+    network: Any,
+    optimizer: Any,
+    checkpoints: Checkpoints,
+    devices: Devices,
+    further_params: dict[str, Any],
 ) -> tuple[states.TrainState, int]:
     """The newest checkpoint's state and step, or a fresh state and 0."""
     create = functools.partial(
         states.create, network=network, optimizer=optimizer, size=tuple(config.data.size),
-        frames=config.data.clip_length,
+        frames=config.data.clip_length, further_params=further_params,
     )  # fmt: skip
     state = jax.jit(create)(jax.random.key(config.train.seed))
     step = checkpoints.latest()

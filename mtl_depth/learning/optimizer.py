@@ -20,7 +20,7 @@ def schedule(train: config.Train, *, steps: int) -> optax.Schedule:
 def make_optimizer(
     train: config.Train, *, steps: int, head_multipliers: Mapping[str, float]
 ) -> optax.GradientTransformation:
-    """Adam on the encoder, the pose network and each head, told apart by the first key of a parameter's path.
+    """Adam on encoder, pose network, balance and each head, told apart by the first key of a parameter's path.
 
     Args:
         train: the training section.
@@ -28,7 +28,11 @@ def make_optimizer(
         head_multipliers: factor on the learning rate of each task's head, by task name.
     """
     rate = schedule(train, steps=steps)
-    multipliers = {"encoder": train.encoder_multiplier, "pose": train.pose_multiplier}
+    multipliers = {
+        "encoder": train.encoder_multiplier,
+        "pose": train.pose_multiplier,
+        "balance": train.balance_multiplier,
+    }
     multipliers |= {f"head_{task}": multiplier for task, multiplier in head_multipliers.items()}
 
     def adam(multiplier: float) -> optax.GradientTransformation:

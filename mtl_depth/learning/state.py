@@ -1,5 +1,7 @@
 """What training carries from step to step: data only."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +16,7 @@ class TrainState(NamedTuple):
 
     Attributes:
         step: optimiser steps taken, int32 scalar.
-        params: {"encoder", "pose", "head_<task>"}.
+        params: {"encoder", "pose", "head_<task>", "balance"}, those that the run has.
         batch_stats: running averages of BatchNorm.
         opt_state: of the optimiser.
         key: root of all randomness; never advanced, always `fold_in(key, step)`.
@@ -28,12 +30,22 @@ class TrainState(NamedTuple):
 
 
 def create(
-    key: jax.Array, network: Network, optimizer: optax.GradientTransformation, *, size: tuple[int, int], frames: int
+    key: jax.Array,
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    *,
+    size: tuple[int, int],
+    frames: int,
+    further_params: Mapping[str, Any] = MappingProxyType({}),
 ) -> TrainState:
-    """A fresh state: random weights for pictures of `size` (height, width) and clips of `frames`."""
+    """A fresh state: random weights for pictures of `size` (height, width) and clips of `frames`.
+
+    A part of the network starts from the same weights whatever the other parts are. `further_params` are parameters
+    that are not the network's.
+    """
     weights_key, root = jax.random.split(key)
     variables = init(network, weights_key, size=size, frames=frames)
-    return from_variables(root, variables, optimizer)
+    return from_variables(root, variables | {"params": {**variables["params"], **further_params}}, optimizer)
 
 
 def from_variables(key: jax.Array, variables: dict[str, Any], optimizer: optax.GradientTransformation) -> TrainState:

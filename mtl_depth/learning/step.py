@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from mtl_depth.augment import augment
+from mtl_depth.learning.balance import as_they_are
 from mtl_depth.learning.state import TrainState
 from mtl_depth.models.network import Network
 from mtl_depth.tasks.base import Task
@@ -17,13 +18,18 @@ TrainStep = Callable[..., tuple[TrainState, dict[str, jax.Array]]]
 
 
 def make_train_step(
-    network: Network, tasks: tuple[Task, ...], optimizer: optax.GradientTransformation, *, augmented: bool
+    network: Network,
+    tasks: tuple[Task, ...],
+    optimizer: optax.GradientTransformation,
+    *,
+    augmented: bool,
+    weigh: Callable[..., Any] = as_they_are,
 ) -> TrainStep:
     """Builds `train_step(state, batch, *, axis_name=None) -> (state, metrics)`.
 
     Under a named axis every device holds an equal share of the batch. Sums and their counts are added over the axis
     before they are divided, so that N devices equal one; the keys follow the sample's place in the global batch, so
-    that the number of devices changes no random number.
+    that the number of devices changes no random number. `weigh` is that of the tasks' balance.
     """
 
     def train_step(
@@ -48,6 +54,7 @@ def make_train_step(
                 sums |= task.loss(keys[:, 1 + position], outputs, batch)
             counts = across({name: jax.lax.stop_gradient(count) for name, (_, count) in sums.items()})
             terms = {name: total / jnp.maximum(counts[name], 1) for name, (total, _) in sums.items()}
+            terms = weigh(params, terms, 1 / across(1))
             return sum(terms.values()), (terms, updated["batch_stats"])
 
         grads, (terms, batch_stats) = jax.grad(objective, has_aux=True)(state.params)

@@ -23,11 +23,13 @@ class Network(nn.Module):
         encoder: shared by the heads.
         heads: (task name, module from features to a dict of outputs) pairs.
         pose: predicts motion, or None.
+        gradient_scales: (task name, factor on its head's gradient where it enters the encoder) pairs; others have 1.
     """
 
     encoder: ResNetEncoder
     heads: tuple[tuple[str, nn.Module], ...]
     pose: PoseNetwork | None = None
+    gradient_scales: tuple[tuple[str, float], ...] = ()
 
     def setup(self):
         for name, head in self.heads:
@@ -39,9 +41,9 @@ class Network(nn.Module):
         """Outputs of every head for single images with values in [0, 1]."""
         check_size(image.shape[1:3])
         features = self.encoder(image, train=train, axis_name=axis_name)
-        outputs = {}
+        scales, outputs = dict(self.gradient_scales), {}
         for name, _ in self.heads:
-            outputs |= getattr(self, f"head_{name}")(features)
+            outputs |= getattr(self, f"head_{name}")(_with_gradient_scaled(features, scales.get(name, 1.0)))
         return outputs
 
     def motion(
@@ -78,6 +80,14 @@ class Network(nn.Module):
         target_from_earlier, later_from_target = jnp.split(second_from_first, [target], axis=1)
         source_from_target = jnp.concatenate([invert(target_from_earlier), later_from_target], axis=1)
         return {**outputs, "source_from_target": source_from_target}
+
+
+def _with_gradient_scaled(features: Any, scale: float) -> Any:
+    """The same features, bit for bit; what flows back through them is multiplied by `scale`."""
+    if scale == 1:
+        return features
+    still = jax.lax.stop_gradient(features)
+    return jax.tree.map(lambda x, value: value + scale * (x - value), features, still)
 
 
 def check_size(size: tuple[int, int]) -> None:
