@@ -18,10 +18,12 @@ class Decoder(nn.Module):
     Attributes:
         width: factor on every channel count.
         dtype: type that it computes in.
+        least_channels: of every map, however narrow the network: what must tell many classes apart needs them.
     """
 
     width: float = 1.0
     dtype: Any = jnp.float32
+    least_channels: int = 4
 
     @nn.compact
     def __call__(self, features: Sequence[Float[Array, "b _ _ _"]]) -> tuple[Float[Array, "b _ _ _"], ...]:
@@ -33,7 +35,7 @@ class Decoder(nn.Module):
         x = features[-1]
         maps = []
         for level in reversed(range(len(CHANNELS))):
-            channels = scaled_channels(CHANNELS[level], self.width)
+            channels = max(self.least_channels, scaled_channels(CHANNELS[level], self.width))
             skip = features[level - 1] if level > 0 else None
             x = nn.elu(ReflectedConvolution(channels, self.dtype, name=f"level{level}_in")(x))
             x = nn.elu(JoiningConvolution(channels, self.dtype, name=f"level{level}_out")(x, skip))

@@ -12,6 +12,8 @@ from mtl_depth.models.decoder import Decoder
 from mtl_depth.models.layers import ReflectedConvolution
 
 _CENTER_PRIOR = 0.01  # what the untrained instance head answers for a centre
+_OFFSET_UNIT = 0.1  # of the picture's width: an answer of 1 pixel a unit of the convolution would take Adam ages
+_LEAST_CHANNELS = 16  # of the segmentation decoders: those of the finest map of a full network
 Features = Sequence[Float[Array, "b _ _ _"]]  # of the encoder, finest first
 
 
@@ -61,7 +63,7 @@ class SemanticHead(nn.Module):
     @nn.compact
     def __call__(self, features: Features) -> dict[str, Float[Array, "b h w classes"]]:
         """`semantic`: logits at the image's size."""
-        x = Decoder(self.width, self.dtype, name="decoder")(features)[0]
+        x = Decoder(self.width, self.dtype, _LEAST_CHANNELS, name="decoder")(features)[0]
         x = ReflectedConvolution(self.classes, self.dtype, name="semantic")(x)
         return {"semantic": _full_precision(x)}
 
@@ -82,7 +84,7 @@ class InstanceHead(nn.Module):
     @nn.compact
     def __call__(self, features: Features) -> dict[str, Float[Array, "b h w *_"]]:
         """`center` b h w in (0, 1); `offset` b h w 2 to the centre in pixels (dy, dx); `thing` b h w classes."""
-        x = Decoder(self.width, self.dtype, name="decoder")(features)[0]
+        x = Decoder(self.width, self.dtype, _LEAST_CHANNELS, name="decoder")(features)[0]
         # Centres are rare: a start at 1/2 would have their loss drown all others (RetinaNet's prior, ICCV 2017).
         prior = nn.initializers.constant(math.log(_CENTER_PRIOR / (1 - _CENTER_PRIOR)))
         outputs = {
@@ -93,7 +95,8 @@ class InstanceHead(nn.Module):
                 ("thing", self.thing_classes, None),
             )
         }
-        return {**outputs, "center": nn.sigmoid(outputs["center"][..., 0])}
+        unit = _OFFSET_UNIT * x.shape[2]
+        return {**outputs, "center": nn.sigmoid(outputs["center"][..., 0]), "offset": unit * outputs["offset"]}
 
 
 class ValueHead(nn.Module):

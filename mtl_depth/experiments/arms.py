@@ -1,0 +1,143 @@
+"""What the study of Table 1 trains: two scales, the four variants, and further arms, each a change of one setting."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mtl_depth.config import Config, Data, DepthTask, Evaluation, InstanceTask, Model, SemanticTask, Tasks, Train
+
+RATIO = 5.5  # depth : segmentation, of the report
+HELD_OUT_SPLIT = "train"  # a city of a single street lists it as train; nothing is ever trained on this one
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """One size of the study. Two cities are drawn: one to train on, whose last street is the validation street, and a
+    second one of a single street, the held-out one.
+
+    Attributes:
+        streets: of the first city, the validation street included.
+        frames: drawn on each of them; three quarters get labels.
+        held_out_frames: drawn on the held-out street.
+        drawn: height and width of the drawn pictures, and of the truth that is scored against.
+        size: height and width that the networks see.
+        train_frames: evenly spaced training clips; 0: all.
+        eval_frames: evenly spaced frames of either evaluation; 0: all.
+        width: factor on the channels of the networks.
+        encoder_weights: to start from; empty: random.
+        motion: of the depth task.
+        steps: of each training; None: 20 epochs.
+        batch_size: clips of a step.
+        learning_rate: until its drop.
+        offset_weight: of the instance task; SPEC 6 gives it for pixels of the full picture, 1408 wide.
+        announce: whether the speed of a step is measured and told before anything else.
+    """
+
+    streets: int
+    frames: int
+    held_out_frames: int
+    drawn: tuple[int, int]
+    size: tuple[int, int]
+    train_frames: int
+    eval_frames: int
+    width: float
+    encoder_weights: str
+    motion: str
+    steps: int | None
+    batch_size: int
+    learning_rate: float
+    offset_weight: float
+    announce: bool
+
+
+SCALES = {
+    # The report's experiment. 6 x 2,800 frames x 3/4 with labels: 10,500 to train on, 2,100 to validate on.
+    "paper": Scale(
+        streets=6, frames=2800, held_out_frames=2800, drawn=(192, 720), size=(192, 640), train_frames=9000,
+        eval_frames=2000, width=1.0, encoder_weights="timm/resnet18.tv_in1k", motion="predicted", steps=None,
+        batch_size=8, learning_rate=1e-4, offset_weight=0.01 * 1408 / 640, announce=True,
+    ),
+    # What two CPU cores finish in about three hours. Motion is the recorded one: with predicted motion depth collapses
+    # first and needs about ten times the steps, which leaves nothing to compare after this budget.
+    "small": Scale(
+        streets=9, frames=90, held_out_frames=150, drawn=(188, 704), size=(96, 320), train_frames=0, eval_frames=0,
+        width=0.25, encoder_weights="", motion="recorded", steps=2400, batch_size=4, learning_rate=5e-4,
+        offset_weight=0.01 * 1408 / 320, announce=False,
+    ),
+}  # fmt: skip
+
+
+def as_it_is(config: Config) -> None:
+    """The change of the variants: none."""
+
+
+class Arm(NamedTuple):
+    """A training of the study; every seed of it starts from the same weights and sees the same batches as the others.
+
+    Attributes:
+        title: as a row of a table.
+        tasks: beside depth.
+        change: what is set otherwise than in the variant of the same tasks.
+    """
+
+    title: str
+    tasks: tuple[str, ...] = ()
+    change: Callable[[Config], None] = as_it_is
+
+
+def _ratio(value: float) -> Callable[[Config], None]:
+    def change(config: Config) -> None:
+        config.tasks.depth.weight = value
+
+    return change
+
+
+def _balance(mode: str, *, depth: float = RATIO) -> Callable[[Config], None]:
+    def change(config: Config) -> None:
+        config.train.balance = mode
+        config.tasks.depth.weight = depth
+
+    return change
+
+
+VARIANTS = {
+    "depth": Arm("Depth"),
+    "semantic": Arm("Depth + Semantics", ("semantic",)),
+    "instance": Arm("Depth + Instance", ("instance",)),
+    "panoptic": Arm("Depth + Semantics + Instance", ("semantic", "instance")),
+}
+_SHORT = {"semantic": "Depth + Semantics", "instance": "Depth + Instance"}
+ARMS = VARIANTS | {
+    f"{task}_{name}": Arm(f"{title}, {what}", (task,), change)
+    for name, what, change in (
+        ("ratio_1", "ratio 1 : 1", _ratio(1.0)),
+        ("ratio_20", "ratio 20 : 1", _ratio(20.0)),
+        ("uncertainty", "learned uncertainty", _balance("uncertainty", depth=1.0)),
+        ("gradient_scale", "gradients 9 : 1", _balance("gradient_scale", depth=9.0)),
+    )
+    for task, title in _SHORT.items()
+}
+
+
+def configuration(scale: Scale, arm: Arm, *, seed: int, data_dir: pathlib.Path) -> Config:
+    """The run of an arm. Arms of one seed differ by what they name, and by nothing else."""
+    sections = {
+        "depth": DepthTask(weight=RATIO if arm.tasks else 1.0, motion=scale.motion),
+        "semantic": SemanticTask() if "semantic" in arm.tasks else None,
+        "instance": InstanceTask(offset_weight=scale.offset_weight) if "instance" in arm.tasks else None,
+    }
+    config = Config(
+        data=Data(
+            data_dir=str(data_dir), size=scale.size, train_frames=scale.train_frames, eval_frames=scale.eval_frames
+        ),
+        model=Model(width=scale.width, encoder_weights=scale.encoder_weights),
+        tasks=Tasks(**sections),
+        train=Train(
+            steps=scale.steps, batch_size=scale.batch_size, learning_rate=scale.learning_rate, seed=seed,
+            picture_every=0, keep_checkpoints=1,
+        ),
+        evaluation=Evaluation(split="val"),
+    )  # fmt: skip
+    arm.change(config)
+    return config

@@ -1,0 +1,58 @@
+"""Loss curves of several trainings as one picture."""
+
+import importlib.util
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from mtl_depth.errors import UserError
+from mtl_depth.runtime.log import read_metrics
+
+Curve = dict[int, float]  # step -> value
+
+
+def check() -> None:
+    """Raises UserError where curves cannot be drawn: hours before they are."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UserError("Loss curves need matplotlib: pip install -c constraints.txt -e '.[experiments]'.")
+
+
+def read(folder: pathlib.Path, *, weights: Mapping[str, float]) -> dict[str, Curve]:
+    """The terms of a run's metrics.jsonl by name, divided by the weight of their task, so that runs can be compared."""
+    curves: dict[str, Curve] = {}
+    for row in read_metrics(folder / "metrics.jsonl"):
+        if "split" in row:
+            continue
+        for name, value in row.items():
+            if "/" in name:
+                curves.setdefault(name, {})[row["step"]] = value / weights.get(name.split("/")[0], 1.0)
+    return curves
+
+
+def mean_curve(curves: Sequence[Curve]) -> Curve:
+    """The mean over the trainings at the steps that all of them have."""
+    steps = sorted(set.intersection(*(set(curve) for curve in curves)))
+    return {step: sum(curve[step] for curve in curves) / len(curves) for step in steps}
+
+
+def draw(path: pathlib.Path, terms: Mapping[str, Mapping[str, Curve]]) -> None:
+    """A panel a term with a line an arm: `terms` holds the curves by term, then by the arm's title."""
+    import matplotlib
+
+    matplotlib.use("Agg")  # no display
+    from matplotlib import pyplot
+
+    columns = min(3, len(terms))
+    rows = -(-len(terms) // columns)
+    figure, axes = pyplot.subplots(rows, columns, figsize=(5 * columns, 3 * rows), squeeze=False)
+    for panel, (term, arms) in zip(axes.flat, terms.items()):
+        for title, curve in arms.items():
+            panel.plot(list(curve), list(curve.values()), label=title, linewidth=1)
+        panel.set_title(term, fontsize=9)
+        panel.set_xlabel("step", fontsize=8)
+        panel.set_yscale("log")
+        panel.legend(fontsize=6)
+    for panel in axes.flat[len(terms) :]:
+        panel.axis("off")
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)

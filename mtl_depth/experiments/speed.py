@@ -1,0 +1,58 @@
+"""How many training steps a second this machine takes, before anything is drawn or read."""
+
+import functools
+import time
+
+import jax
+import numpy as np
+
+from mtl_depth.config import Config
+from mtl_depth.learning import balance as balances
+from mtl_depth.learning import state as states
+from mtl_depth.learning.optimizer import make_optimizer
+from mtl_depth.learning.step import make_train_step
+from mtl_depth.runtime.parallel import Devices
+from mtl_depth.tasks import assemble
+
+
+def steps_a_second(config: Config, *, steps: int = 5) -> float:
+    """Of the training that `config` describes, on noise, compilation and reading left out."""
+    balance = balances.make(config.train.balance, config.tasks)
+    network, tasks = assemble(config.model, balance.tasks)
+    optimizer = make_optimizer(config.train, steps=1000, head_multipliers={task.name: 1.0 for task in tasks})
+    create = functools.partial(
+        states.create, network=network, optimizer=optimizer, size=tuple(config.data.size),
+        frames=config.data.clip_length, further_params=balance.params,
+    )  # fmt: skip
+    devices = Devices(config.train.devices)
+    state = devices.place_state(jax.jit(create)(jax.random.key(0)))
+    train_step = make_train_step(network, tasks, optimizer, augmented=config.train.augment, weigh=balance.weigh)
+    step = devices.parallelize(train_step)
+    batch = devices.place_batch(noise(config))
+    state, metrics = step(state, batch)
+    jax.block_until_ready(metrics)
+    start = time.monotonic()
+    for _ in range(steps):
+        state, metrics = step(state, batch)
+    jax.block_until_ready(metrics)
+    return steps / (time.monotonic() - start)
+
+
+def noise(config: Config) -> dict[str, np.ndarray]:
+    """A batch of the right shapes: noise that moves a metre a frame, with twenty cars in every picture."""
+    (height, width), count, length = config.data.size, config.train.batch_size, config.data.clip_length
+    generator = np.random.default_rng(0)
+    intrinsics = np.array([[0.4 * width, 0, width / 2], [0, 0.4 * width, height / 2], [0, 0, 1]], np.float32)
+    motion = np.tile(np.eye(4, dtype=np.float32), (count, length - 1, 1, 1))
+    motion[:, :, 2, 3] = np.linspace(1, -1, length - 1)
+    instance = np.tile(26001 + np.arange(width, dtype=np.int32) * 20 // width, (count, height, 1))
+    return {
+        "image": generator.integers(0, 256, (count, length, height, width, 3), np.uint8),
+        "intrinsics": np.tile(intrinsics, (count, 1, 1)),
+        "source_from_target": motion,
+        "has_pose": np.ones(count, bool),
+        "semantic": np.full((count, height, width), 26, np.uint8),
+        "instance": instance,
+        "drive": np.zeros(count, np.int32),
+        "frame": np.arange(count, dtype=np.int32),
+    }

@@ -1,0 +1,203 @@
+"""`python -m mtl_depth.experiments.table1 --scale=small --out=DIR`: Table 1 of the report as a study with a truth.
+
+Draws two synthetic cities, trains depth alone and beside semantics, instances and both, over several seeds with the
+same budget, weights, batches and augmentation for all variants of a seed, scores them on a street that nothing was
+trained or chosen on, and writes DIR/report.md. Started again it goes on where it stopped, also in mid-training.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from mtl_depth import train
+from mtl_depth.errors import UserError
+from mtl_depth.experiments import arms, curves, report, scoring, speed
+from mtl_depth.experiments.arms import ARMS, SCALES, VARIANTS, Scale
+from mtl_depth.runtime import log
+
+
+class Stopped(Exception):
+    """The time is over, or the user asked to stop; everything so far is saved."""
+
+
+class Deadline:
+    """Asks this process to stop, as Ctrl-C does, when the minutes are over: a training then saves itself."""
+
+    def __init__(self, minutes: float | None):
+        self._end = None if minutes is None else time.monotonic() + 60 * minutes
+        self._asked = False
+
+    def __enter__(self) -> "Deadline":
+        self._before = signal.signal(signal.SIGTERM, self._ask)
+        self._timer = None
+        if self._end is not None:
+            self._timer = threading.Timer(
+                max(0.0, self._end - time.monotonic()), os.kill, (os.getpid(), signal.SIGTERM)
+            )
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        signal.signal(signal.SIGTERM, self._before)
+
+    def check(self) -> None:
+        """Raises Stopped if it is time."""
+        if self._asked or (self._end is not None and time.monotonic() >= self._end):
+            raise Stopped
+
+    def _ask(self, number: int, frame: Any) -> None:
+        self._asked = True
+
+
+def run(
+    scale: Scale, out: pathlib.Path, *, seeds: int, names: Sequence[str], minutes: float | None, command: str
+) -> bool:
+    """Does what is left to do, as far as the minutes reach, and writes the report of what there is.
+
+    Returns:
+        Whether everything that was asked for is done.
+
+    Raises:
+        UserError: `out` holds a study of other settings, or what it holds is damaged.
+    """
+    curves.check()
+    claim(scale, out)
+    runs = [(name, seed) for seed in range(seeds) for name in names]
+    finished = True
+    with Deadline(minutes) as deadline:
+        try:
+            if scale.announce:
+                announce(scale)
+            data_dir, held_out_dir = (make_city(out, which, scale, deadline) for which in ("city", "held_out"))
+            for name, seed in runs:
+                train_run(scale, out, name, seed, data_dir, deadline)
+            for name, seed in runs:  # only now: nothing is chosen by the held-out street
+                deadline.check()
+                scoring.score(folder_of(out, name, seed), held_out_dir)
+        except Stopped:
+            finished = False
+            log.say("The time is over; the same command goes on.")
+    report.write(scale, out, seeds=seeds, names=names, command=command)
+    log.say(f"written: {out / 'report.md'}")
+    return finished
+
+
+def claim(scale: Scale, out: pathlib.Path) -> None:
+    """Saves the scale in `out`, or raises UserError where another one was begun there."""
+    wanted = json.loads(json.dumps(dataclasses.asdict(scale)))
+    path = out / "study.json"
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        differing = [name for name in wanted if found.get(name) != wanted[name]]
+        if differing:
+            raise UserError(f"{out} holds a study with other settings ({', '.join(differing)}); give another --out.")
+    log.write_json(path, wanted)
+
+
+def announce(scale: Scale) -> None:
+    """Says how fast a step of every variant is here and what a seed would take."""
+    steps = scale.steps or 20 * -(-scale.train_frames // scale.batch_size)
+    hours = {}
+    for name, arm in VARIANTS.items():
+        config = arms.configuration(scale, arm, seed=0, data_dir=pathlib.Path())
+        rate = speed.steps_a_second(config)
+        hours[name] = steps / rate / 3600
+        log.say(f"{arm.title}: {rate:.3g} steps a second without reading, {steps} steps take {hours[name]:.3g} h")
+    log.say(f"A whole seed of all four variants takes {sum(hours.values()):.3g} h.")
+
+
+def make_city(out: pathlib.Path, which: str, scale: Scale, deadline: Deadline) -> pathlib.Path:
+    """Draws one of the two cities and builds its data set, unless that is done; returns the data set's folder."""
+    built = out / f"{which}_tfds"
+    if (out / f"{which}.done").exists():
+        return built
+    deadline.check()
+    streets, frames, seed = (scale.streets, scale.frames, 0) if which == "city" else (1, scale.held_out_frames, 1)
+    drawn, size = ("x".join(map(str, sides)) for sides in (scale.drawn, scale.size))
+    _command("tfds_kitti360.city", f"--out={out / which}", f"--drives={streets}", f"--frames={frames}",
+             f"--size={drawn}", f"--seed={seed}")  # fmt: skip
+    _command("tfds_kitti360.build", f"--manual_dir={out / which}", f"--data_dir={built}", f"--size={size}")
+    (out / f"{which}.done").touch()
+    return built
+
+
+def _command(module: str, *options: str) -> None:
+    log.say(" ".join(["python -m", module, *options]))
+    done = subprocess.run([sys.executable, "-m", module, *options], check=False)
+    if done.returncode < 0 or done.returncode == 130:
+        raise Stopped
+    if done.returncode:
+        raise UserError(f"python -m {module} has failed, see above; put that right and start the study again.")
+
+
+def folder_of(out: pathlib.Path, name: str, seed: int) -> pathlib.Path:
+    """The run folder of an arm and a seed."""
+    return out / "runs" / f"{name}_seed{seed}"
+
+
+def train_run(
+    scale: Scale, out: pathlib.Path, name: str, seed: int, data_dir: pathlib.Path, deadline: Deadline
+) -> None:
+    """Trains one run to its end, or raises Stopped with everything saved."""
+    folder = folder_of(out, name, seed)
+    if (folder / "evaluation.json").exists():  # written after the last step
+        return
+    deadline.check()
+    log.say(f"== {ARMS[name].title}, seed {seed}: {folder}")
+    start = time.monotonic()
+    train.run(arms.configuration(scale, ARMS[name], seed=seed, data_dir=data_dir), folder)
+    scoring.add_seconds(folder, time.monotonic() - start)
+    if not (folder / "evaluation.json").exists():
+        raise Stopped
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command; returns the exit status: 0, 2 for a user's mistake, 3 where the minutes did not reach the end."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mtl_depth.experiments.table1", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--scale", required=True, choices=SCALES)
+    parser.add_argument("--out", required=True, type=pathlib.Path, help="folder of the study")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of every arm (3)")
+    parser.add_argument(
+        "--only", default=",".join(VARIANTS), metavar="ARM,ARM",
+        help=f"arms to train and report (the variants {', '.join(VARIANTS)}); there are also "
+        f"{', '.join(name for name in ARMS if name not in VARIANTS)}",
+    )  # fmt: skip
+    parser.add_argument("--minutes", type=float, help="stop after so long, saved; the same command goes on")
+    options = parser.parse_args(argv)
+    try:
+        names = options.only.split(",")
+        if unknown := [name for name in names if name not in ARMS]:
+            raise UserError(f"--only: there is no arm {unknown[0]!r}; there are {', '.join(ARMS)}.")
+        if options.seeds < 1:
+            raise UserError(f"--seeds={options.seeds}: at least one is needed.")
+        command = shlex.join(["python", "-m", "mtl_depth.experiments.table1", *argv])
+        done = run(
+            SCALES[options.scale], options.out, seeds=options.seeds, names=names, minutes=options.minutes,
+            command=command,
+        )  # fmt: skip
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0 if done else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,105 @@
+"""The tables of the study: scores by arm over seeds, the report's values and the trivial predictors beside them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mtl_depth import table
+from mtl_depth.experiments.arms import ARMS
+from mtl_depth.experiments.statistics import Paired, mean, paired
+from mtl_depth.scores import COLUMNS, TRIVIAL, aligned
+
+Scores = dict[tuple[str, int], dict[str, Any]]  # by arm and seed
+
+
+class Number(NamedTuple):
+    """A number of evaluation.json: where it stands, and its title."""
+
+    title: str
+    path: tuple[str, ...]
+
+
+ABS_REL = Number("AbsRel", ("depth", "median_scaled", "abs_rel"))
+DEPTH = [Number(title, ("depth", "median_scaled", key)) for title, key in COLUMNS]
+CARS = Number("PQ of cars", ("instance", "per_class", "car", "pq"))
+OTHERS = [
+    Number("AbsRel unscaled", ("depth", "unscaled", "abs_rel")),
+    Number("mIoU", ("semantic", "miou")),
+    Number("mIoU of the majority image", ("semantic", "majority", "miou")),
+    Number("PQ", ("instance", "pq")),
+    CARS,
+    Number("AP", ("instance", "ap")),
+    Number("AP50", ("instance", "ap50")),
+]
+
+
+def look_up(scores: Mapping[str, Any], path: Sequence[str]) -> float | None:
+    """The number at a path, or None."""
+    found: Any = scores
+    for key in path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def values(scores: Scores, name: str, path: Sequence[str]) -> dict[int, float]:
+    """By seed, the number of an arm where there is one."""
+    found = {seed: look_up(scored, path) for (arm, seed), scored in scores.items() if arm == name}
+    return {seed: value for seed, value in found.items() if value is not None}
+
+
+def main_table(scores: Scores, names: Sequence[str]) -> str:
+    """Median-scaled depth by arm, mean and spread over seeds, the report's value in brackets; then the trivial rows."""
+    rows = [["depth, median-scaled", "seeds", *(number.title for number in DEPTH)]]
+    for name in names:
+        report = table.REPORT.get((ARMS[name].title, "depth"), (None,) * len(DEPTH))
+        cells = [cell(values(scores, name, number.path), given) for number, given in zip(DEPTH, report)]
+        rows.append([ARMS[name].title, str(len(values(scores, name, ABS_REL.path))), *cells])
+    first = next(iter(scores.values()))
+    for key, title in TRIVIAL:
+        cells = [cell({0: first["depth"][key][k]} if key in first["depth"] else {}) for _, k in COLUMNS]
+        rows.append([title, "", *cells])
+    return aligned(rows)
+
+
+def other_table(scores: Scores, names: Sequence[str]) -> str:
+    """Metric depth and segmentation by arm; columns that no arm has are left out."""
+    shown = [number for number in OTHERS if any(values(scores, name, number.path) for name in names)]
+    rows = [["", *(number.title for number in shown)]]
+    for name in names:
+        none = "-" if values(scores, name, ABS_REL.path) else "not run"
+        rows.append([ARMS[name].title, *(cell(values(scores, name, number.path), none=none) for number in shown)])
+    return aligned(rows)
+
+
+def cell(found: Mapping[int, float], report: float | None = None, *, none: str = "not run") -> str:
+    """`0.215 ± 0.004 (0.459)`: mean, spread, the report's; `none` where there is no value."""
+    if not found:
+        return none
+    average = mean(list(found.values()))
+    spread = "" if math.isnan(average.spread) else f" ± {average.spread:.3f}"
+    return f"{average.mean:.3f}{spread}" + ("" if report is None else f" ({report:.3f})")
+
+
+def difference_table(scores: Scores, names: Sequence[str]) -> str | None:
+    """Every arm's Abs Rel against depth alone, seed by seed; None without a pair."""
+    rows = [["AbsRel against depth alone", "seeds", "difference", "standard error", "relative", "resolved"]]
+    for name in names:
+        found = differences(scores, name)
+        if name != "depth" and found:
+            pair, relative = found
+            error = "-" if math.isnan(pair.error) else f"{pair.error:.4f}"
+            verdict = "yes" if pair.resolved else "no"
+            rows.append([ARMS[name].title, str(pair.count), f"{pair.mean:+.4f}", error, f"{relative:+.1%}", verdict])
+    if len(rows) == 1:
+        return None
+    return aligned(rows) + "\n\nResolved: zero lies outside the 95 % interval of Student's t over the seeds."
+
+
+def differences(scores: Scores, name: str) -> tuple[Paired, float] | None:
+    """The paired difference of Abs Rel to depth alone and its size relative to depth alone's mean."""
+    ours, alone = (values(scores, arm, ABS_REL.path) for arm in (name, "depth"))
+    seeds = sorted(ours.keys() & alone.keys())
+    if not seeds:
+        return None
+    pair = paired([ours[seed] for seed in seeds], [alone[seed] for seed in seeds])
+    return pair, pair.mean / mean([alone[seed] for seed in seeds]).mean
