@@ -32,7 +32,7 @@ def augment(
     clip: Float[Array, "t h w 3"],
     intrinsics: Float[Array, "3 3"],
     source_from_target: Float[Array, "s 4 4"] | None,
-    labels: Mapping[str, Shaped[Array, "h w"]],
+    labels: Mapping[str, Shaped[Array, "h w *_"]],
     *,
     flip_probability: float | int = 0.5,
     jitter_probability: float | int = 0.5,

@@ -25,6 +25,8 @@ def summary(evaluation: Mapping[str, Any]) -> str:
     rows = [[label, *numbers(depth[name])] for name, label in names if depth.get(name)]
     if rows:
         parts.append(aligned([["depth", *header], *rows]))
+    if depth.get("scale"):
+        parts.append(scale(depth["scale"]))
     report = evaluation.get("report_head")
     if report:
         rows = [
@@ -40,6 +42,11 @@ def summary(evaluation: Mapping[str, Any]) -> str:
                 rows.append(["majority label image", *numbers(section["majority"], columns)])
             parts.append(aligned(rows))
     return "\n\n".join([*parts, *verdicts(evaluation)])
+
+
+def scale(found: Mapping[str, float]) -> str:
+    """What the predicted depths would have to be multiplied with; 1 where they are metres."""
+    return f"scale, median(truth) / median(ours) of a frame: {found['median']:.3f} ± {found['spread']:.3f} over frames"
 
 
 def verdicts(evaluation: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from mtl_depth.config import Config
 from mtl_depth.errors import UserError
 from mtl_depth.run_folder import load_config, load_evaluation
 from mtl_depth.runtime import log
-from mtl_depth.scores import COLUMNS, INSTANCE, SEMANTIC, TRIVIAL, aligned, number, numbers, verdicts
+from mtl_depth.scores import COLUMNS, INSTANCE, SEMANTIC, TRIVIAL, aligned, number, numbers, scale, verdicts
 
 # SPEC 1. The report does not say whether its depth is median-scaled; we show it beside the median-scaled rows.
 BASELINE, DEPTH, SEMANTICS, INSTANCES = (
@@ -135,6 +135,8 @@ def notes(runs: Sequence[Run]) -> list[str]:
         depth = run.config.tasks.depth
         scored += f", {depth.motion} motion" if depth is not None and not run.config.weights else ""
         sentences.append(f"{run.kind} ({run.folder}): {scored}.")
+        found = run.evaluation.get("depth", {}).get("scale")
+        sentences += [f"  {scale(found)}."] if found else []
         sentences += [f"  {verdict}" for verdict in verdicts(run.evaluation)]
     if len({(run.evaluation["split"], run.evaluation["frames"]) for run in runs}) > 1:
         sentences.append("These runs were scored on different frames: their rows cannot be compared.")

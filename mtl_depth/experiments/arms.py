@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mtl_depth.config import Config, Data, DepthTask, Evaluation, InstanceTask, Model, SemanticTask, Tasks, Train
 
@@ -101,6 +101,13 @@ def _balance(mode: str, *, depth: float = RATIO) -> Callable[[Config], None]:
     return change
 
 
+def _guided(**switches: Any) -> Callable[[Config], None]:
+    def change(config: Config) -> None:
+        config.tasks.depth = dataclasses.replace(config.tasks.depth, **switches)
+
+    return change
+
+
 VARIANTS = {
     "depth": Arm("Depth"),
     "semantic": Arm("Depth + Semantics", ("semantic",)),
@@ -108,7 +115,8 @@ VARIANTS = {
     "panoptic": Arm("Depth + Semantics + Instance", ("semantic", "instance")),
 }
 _SHORT = {"semantic": "Depth + Semantics", "instance": "Depth + Instance"}
-ARMS = VARIANTS | {
+_SKY, _EDGES, _MOVING = {"left_out": ("sky", "ego vehicle")}, {"semantic_edges": True}, {"moving_overlap": 0.5}
+_BALANCED = {
     f"{task}_{name}": Arm(f"{title}, {what}", (task,), change)
     for name, what, change in (
         ("ratio_1", "ratio 1 : 1", _ratio(1.0)),
@@ -118,6 +126,16 @@ ARMS = VARIANTS | {
     )
     for task, title in _SHORT.items()
 }
+_SWITCHED = {
+    "depth_sky": Arm("Depth, sky left out", (), _guided(**_SKY)),
+    "depth_edges": Arm("Depth, semantic edges", (), _guided(**_EDGES)),
+    "depth_moving": Arm("Depth, moving left out", (), _guided(**_MOVING)),
+    "semantic_guided": Arm("Depth + Semantics, all three", ("semantic",), _guided(**_SKY, **_EDGES, **_MOVING)),
+    "panoptic_guided": Arm(
+        "Depth + Semantics + Instance, all three", ("semantic", "instance"), _guided(**_SKY, **_EDGES, **_MOVING)
+    ),
+}
+ARMS = VARIANTS | _BALANCED | _SWITCHED
 
 
 def configuration(scale: Scale, arm: Arm, *, seed: int, data_dir: pathlib.Path) -> Config:

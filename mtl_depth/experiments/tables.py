@@ -24,6 +24,8 @@ DEPTH = [Number(title, ("depth", "median_scaled", key)) for title, key in COLUMN
 CARS = Number("PQ of cars", ("instance", "per_class", "car", "pq"))
 OTHERS = [
     Number("AbsRel unscaled", ("depth", "unscaled", "abs_rel")),
+    Number("scale", ("depth", "scale", "median")),
+    Number("scale's spread over frames", ("depth", "scale", "spread")),
     Number("mIoU", ("semantic", "miou")),
     Number("mIoU of the majority image", ("semantic", "majority", "miou")),
     Number("PQ", ("instance", "pq")),

@@ -13,7 +13,8 @@ from mtl_depth.learning.state import TrainState
 from mtl_depth.models.network import Network
 from mtl_depth.tasks.base import Task
 
-LABEL_MAPS = ("semantic", "instance", "confidence")
+MAPS = ("semantic", "instance", "confidence", "source_semantic", "image_right")  # mirrored with the images
+MOTIONS = ("source_from_target", "right_from_target")
 TrainStep = Callable[..., tuple[TrainState, dict[str, jax.Array]]]
 
 
@@ -85,15 +86,20 @@ def _sample_keys(state: TrainState, samples: int, purposes: int, *, axis_name: s
 def _prepare(
     keys: jax.Array, batch: Mapping[str, jax.Array], *, augmented: bool
 ) -> tuple[dict[str, jax.Array], jax.Array]:
-    """uint8 batch -> (batch with the clean float clip for the losses, the clip that the networks see)."""
-    batch = dict(batch) | {"image": batch["image"].astype(jnp.float32) / 255}
+    """uint8 batch -> (batch with the clean float images for the losses, the clip that the networks see)."""
+    images = {name: batch[name].astype(jnp.float32) / 255 for name in ("image", "image_right") if name in batch}
+    batch = dict(batch) | images
     if not augmented:
         return batch, batch["image"]
-    flipped = {name: batch[name] for name in LABEL_MAPS if name in batch}
-    clean, seen, intrinsics, motion, maps = jax.vmap(augment)(
-        keys, batch["image"], batch["intrinsics"], batch.get("source_from_target"), flipped
+    mirrored = {name: batch[name] for name in MAPS if name in batch}
+    motions = [name for name in MOTIONS if name in batch]
+    all_motions = jnp.concatenate([batch[name] for name in motions], axis=1) if motions else None
+    clean, seen, intrinsics, all_motions, maps = jax.vmap(augment)(
+        keys, batch["image"], batch["intrinsics"], all_motions, mirrored
     )
     batch |= {"image": clean, "intrinsics": intrinsics, **maps}
-    if motion is not None:
-        batch["source_from_target"] = motion
+    start = 0
+    for name in motions:
+        end = start + batch[name].shape[1]
+        batch[name], start = all_motions[:, start:end], end
     return batch, seen

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Integer
 
 from mtl_depth.geometry.camera import depth_from_disparity
 from mtl_depth.geometry.rigid import Array, at_least_float32
@@ -72,10 +72,14 @@ def depth_terms(
     nearest: float | int,
     farthest: float | int,
     key: Array | None = None,
+    valid: Bool[Array, "b h w"] | None = None,
+    classes: Integer[Array, "b h w"] | None = None,
 ) -> tuple[Float[Array, "scales b"], Float[Array, "scales b"], Bool[Array, "scales b h w"]]:
     """Returns what `depth_objective` averages, for every scale and sample, so that the caller may weigh samples.
 
-    That is the photometric term, the smoothness term with its weight 1e-3 / 2^s, and `selected`. Arguments as there.
+    That is the photometric term, the smoothness term with its weight 1e-3 / 2^s, and `selected`. Arguments as there,
+    and two for guidance by segmentation: only `valid` pixels count in the photometric term (None: all; a sample
+    without any has a term of 0), and disparity may change where `classes` does.
     """
     target, sources = at_least_float32(target), at_least_float32(sources)
     target_planes = jnp.moveaxis(target, -1, -3)
@@ -100,9 +104,16 @@ def depth_terms(
             errors.append(_error_of_planes(warped, target_planes))
         moved = functools.reduce(jnp.minimum, errors)
         selected.append(moved < unmoved)
-        photometric.append(jnp.mean(jnp.where(selected[-1], moved, unmoved), axis=(-2, -1)))
-        smoothness.append(_SMOOTHNESS_WEIGHT / 2**scale * edge_aware_smoothness(disparity, image))
+        photometric.append(_mean_over_pixels(jnp.where(selected[-1], moved, unmoved), valid))
+        classes_here = None if classes is None else classes[:, :: 2**scale, :: 2**scale]
+        smoothness.append(_SMOOTHNESS_WEIGHT / 2**scale * edge_aware_smoothness(disparity, image, classes_here))
     return jnp.stack(photometric), jnp.stack(smoothness), jnp.stack(selected)
+
+
+def _mean_over_pixels(errors: Float[Array, "b h w"], valid: Bool[Array, "b h w"] | None) -> Float[Array, "b"]:
+    if valid is None:
+        return jnp.mean(errors, axis=(-2, -1))
+    return jnp.where(valid, errors, 0).sum(axis=(-2, -1)) / jnp.maximum(valid.sum(axis=(-2, -1)), 1)
 
 
 def _error_of_planes(

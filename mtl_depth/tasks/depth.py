@@ -15,11 +15,13 @@ from mtl_depth.image import resize_bilinear
 from mtl_depth.losses.photometric import depth_terms
 from mtl_depth.metrics import depth as metrics
 from mtl_depth.models.heads import DisparityHead
+from mtl_depth.tasks import guidance as guidances
 from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task, add
 
-# nearest, farthest and initial depth: up to scale when motion is predicted; metres when it is recorded, where a street
-# fills a hundredth of the usual range of the sigmoid and an unset bias would start at 2 m.
-RANGES = {"predicted": (0.1, 100.0, None), "recorded": (1.0, 200.0, 10.0)}
+MOTIONS = ("predicted", "recorded")
+# nearest, farthest and initial depth: up to scale when only predicted motion ties the frames; in metres where something
+# else does. There a street fills a hundredth of the usual range of the sigmoid and an unset bias would start at 2 m.
+UP_TO_SCALE, METRIC = (0.1, 100.0, None), (1.0, 200.0, 10.0)
 
 
 def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
@@ -28,36 +30,51 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
     Raises:
         UserError: a setting has a value that does not exist or a range of depth that is empty.
     """
-    if section.motion not in RANGES:
-        raise UserError(f"config.tasks.depth.motion is {section.motion!r}; choose one of {', '.join(RANGES)}.")
+    if section.motion not in MOTIONS:
+        raise UserError(f"config.tasks.depth.motion is {section.motion!r}; choose one of {', '.join(MOTIONS)}.")
+    if section.translation_weight < 0 or (section.translation_weight and section.motion == "recorded"):
+        raise UserError("config.tasks.depth.translation_weight is at least 0, and for predicted motion only.")
     if section.crop not in ("", "garg"):
         raise UserError(f"config.tasks.depth.crop is {section.crop!r}; choose 'garg' or leave it empty.")
+    recorded = section.motion == "recorded"
+    usual = METRIC if recorded or section.stereo or section.translation_weight else UP_TO_SCALE
     chosen = (section.nearest, section.farthest, section.initial_depth)
-    nearest, farthest, initial = (
-        given if given is not None else usual for given, usual in zip(chosen, RANGES[section.motion])
-    )
+    nearest, farthest, initial = (given if given is not None else other for given, other in zip(chosen, usual))
     if not 0 < nearest < farthest or (initial is not None and not nearest < initial < farthest):
         raise UserError(
             f"config.tasks.depth: nearest {nearest}, initial_depth {initial} and farthest {farthest} "
             "must be positive and in this order."
         )
-    recorded = section.motion == "recorded"
+    guidance = guidances.make(section)
     initial_disparity = None if initial is None else (1 / initial - 1 / farthest) / (1 / nearest - 1 / farthest)
     limits = {"nearest": nearest, "farthest": farthest}
+    further = frozenset({"source_from_target"}) if recorded or section.translation_weight else frozenset()
+    further |= {"image_right"} if section.stereo else set()
 
     def motion(outputs: Arrays, batch: Arrays) -> Any:
         return batch["source_from_target"] if recorded else outputs["source_from_target"]
 
     def loss(keys: Any, outputs: Arrays, batch: Arrays) -> dict[str, tuple[Any, Any]]:
         target, sources = split_clip(batch["image"])
+        source_from_target, disparities = motion(outputs, batch), outputs["disparity"]
+        valid = guidance.valid(batch, depth_from_disparity(disparities[0], **limits), source_from_target)
+        if section.stereo:
+            sources = jnp.concatenate([sources, batch["image_right"][:, None]], axis=1)
+            source_from_target = jnp.concatenate([source_from_target, batch["right_from_target"]], axis=1)
         photometric, smoothness, _ = depth_terms(
-            outputs["disparity"], target, sources, motion(outputs, batch), batch["intrinsics"], key=keys, **limits
-        )
+            disparities, target, sources, source_from_target, batch["intrinsics"], key=keys,
+            valid=valid, classes=guidance.classes(batch), **limits,
+        )  # fmt: skip
         samples = jnp.float32(target.shape[0])
-        return {
+        terms = {
             "depth/photometric": (section.weight * photometric.mean(0).sum(), samples),
             "depth/smoothness": (section.weight * smoothness.mean(0).sum(), samples),
         }
+        if section.translation_weight:
+            errors = translation_error(outputs["source_from_target"], batch["source_from_target"])
+            weight = section.weight * section.translation_weight
+            terms["depth/translation"] = (weight * errors.mean(axis=1).sum(), samples)
+        return terms
 
     @jax.jit
     def explain(outputs: Arrays, batch: Arrays) -> tuple[Any, Any]:
@@ -85,7 +102,7 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
 
     return Task(
         name="depth",
-        reads=frozenset({"source_from_target"}) if recorded else frozenset(),
+        reads=guidance.reads | further,
         head=DisparityHead(width=width, dtype=dtype, initial_disparity=initial_disparity),
         predicts_motion=not recorded,
         loss=loss,
@@ -93,6 +110,17 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
         metrics=_metrics(limits, section.crop or None),
         pictures=pictures,
     )
+
+
+def translation_error(predicted: Any, recorded: Any) -> Any:
+    """| |t| - |t*| |, metres, of predicted and recorded transforms [b s 4 4] -> [b s].
+
+    The length alone ties the scale (Guizilini et al., PackNet, CVPR 2020, section 3.2); the direction is the
+    photometric loss's, which knows it better than the GPS does. Finite at no motion.
+    """
+    squared = (predicted[..., :3, 3] ** 2).sum(axis=-1)
+    length = jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1)), 0)
+    return jnp.abs(length - jnp.linalg.norm(recorded[..., :3, 3], axis=-1))
 
 
 def split_clip(clip: Any) -> tuple[Any, Any]:
@@ -115,7 +143,8 @@ def _metrics(limits: dict[str, float], crop: str | None) -> Metrics:
         return sums
 
     def summarise(sums: Sums) -> dict[str, Any]:
-        means = {name: metrics.mean_errors(entry) for name, entry in sums.items()}
+        means = {name: metrics.mean_errors(entry) for name, entry in sums.items() if name != "scale"}
+        means["scale"] = metrics.summarise_ratios(sums["scale"]["ratios"])
         found = {name: errors for name, errors in means.items() if errors}
         return {"depth": found} if found else {}
 
@@ -130,7 +159,8 @@ def _frame_sums(truth: np.ndarray, depth: np.ndarray, studied: dict[str, Any], c
         candidates["constant"] = (np.full(truth.shape, studied["constant"]), True)
         if studied["mean_image"].shape == truth.shape:
             candidates["mean_image"] = (studied["mean_image"], True)
+    ratio = metrics.scale_ratio(truth, depth, crop=crop)
     return {
         name: metrics.frame_sums(metrics.depth_errors(truth, candidate, median_scaling=scaled, crop=crop))
         for name, (candidate, scaled) in candidates.items()
-    }
+    } | {"scale": {"ratios": [] if ratio is None else [ratio]}}

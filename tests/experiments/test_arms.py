@@ -97,6 +97,8 @@ def test_arms_change_what_they_say():
     assert make(TINY, ARMS["instance"], seed=0).tasks.depth.weight == 5.5
     assert make(TINY, ARMS["semantic_ratio_20"], seed=0).tasks.depth.weight == 20
     assert make(TINY, ARMS["instance_uncertainty"], seed=0).train.balance == "uncertainty"
+    guided = make(TINY, ARMS["semantic_guided"], seed=0).tasks.depth
+    assert guided.left_out == ("sky", "ego vehicle") and guided.semantic_edges and guided.moving_overlap == 0.5
 
 
 def test_paper_is_the_report_s_experiment():

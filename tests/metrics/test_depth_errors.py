@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from mtl_depth.metrics.depth import NAMES, depth_errors, frame_sums, mean_errors, trivial_depths
+from mtl_depth.metrics.depth import (
+    NAMES,
+    depth_errors,
+    frame_sums,
+    mean_errors,
+    scale_ratio,
+    summarise_ratios,
+    trivial_depths,
+)
 
 
 def test_by_hand_without_scaling():
@@ -32,6 +40,20 @@ def test_medians_and_errors_look_at_measured_pixels_only():
     errors = depth_errors(gt, prediction, median_scaling=True)
     np.testing.assert_allclose([errors["abs_rel"], errors["delta_1"]], [0, 1], atol=1e-12)
     assert depth_errors(gt, prediction, median_scaling=True, nearest=30, farthest=60) is None
+
+
+def test_scale_is_what_median_scaling_multiplies_with():
+    gt, prediction = np.array([[0.0, 20.0, 40.0, 70.0, 90.0]]), np.array([[9.0, 1.0, 2.0, 10.0, 1.0]])
+    assert scale_ratio(gt, prediction) == 20  # medians 40 and 2
+    scaled = depth_errors(gt, prediction * 20, median_scaling=False)
+    assert scaled == depth_errors(gt, prediction, median_scaling=True)
+    assert scale_ratio(np.zeros((1, 2)), np.ones((1, 2))) is None
+
+
+def test_scale_over_frames_by_its_middle():
+    # 0, 1, ... 100: the middle 68 % lie between 16 and 84
+    assert summarise_ratios(list(range(101))) == {"median": 50, "spread": 34}
+    assert summarise_ratios([]) == {}
 
 
 def test_the_garg_crop_takes_integer_parts_and_excludes_ends():
