@@ -1,0 +1,80 @@
+"""How predicted motion follows the recorded one: errors of short snippets, and drift over hundreds of metres.
+
+Motions are second_from_first of consecutive frames [n 4 4]; a path is first_from_camera [n + 1, 4 4], metres where the
+motion is metric. Plain numpy in float64.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+SNIPPET = 5  # frames
+LENGTHS = tuple(range(100, 801, 100))  # metres, of KITTI's odometry benchmark
+
+
+def path(motions: Float[np.ndarray, "n 4 4"]) -> Float[np.ndarray, "n+1 4 4"]:
+    """first_from_camera of every frame: the first is the identity."""
+    poses = [np.eye(4)]
+    for second_from_first in np.asarray(motions, np.float64):
+        poses.append(poses[-1] @ np.linalg.inv(second_from_first))
+    return np.stack(poses)
+
+
+def snippet_errors(
+    predicted: Float[np.ndarray, "n 4 4"], recorded: Float[np.ndarray, "n 4 4"], *, frames: int = SNIPPET
+) -> Float[np.ndarray, "snippets"]:
+    """Absolute trajectory error of every run of `frames` frames; none where there are fewer.
+
+    Both start at the origin, the predicted positions p are scaled by sum(g p) / sum(p^2) to the recorded ones g, and
+    the error is |s p - g| / frames, metres: the root of the sum of squares over all coordinates, divided by the number
+    of frames, as published numbers are (Zhou et al., "Unsupervised learning of depth and ego-motion", CVPR 2017).
+    """
+    errors = []
+    for start in range(len(predicted) - frames + 2):
+        ours, true = (path(motions[start : start + frames - 1])[:, :3, 3] for motions in (predicted, recorded))
+        squared = (ours**2).sum()
+        scale = (true * ours).sum() / squared if squared > 0 else 0.0
+        errors.append(np.linalg.norm(scale * ours - true) / frames)
+    return np.array(errors)
+
+
+def drift(
+    predicted: Float[np.ndarray, "n 4 4"],
+    recorded: Float[np.ndarray, "n 4 4"],
+    *,
+    lengths: Sequence[int] = LENGTHS,
+    align_scale: bool = True,
+) -> dict[str, Any]:
+    """KITTI's drift by the library evo: t_rel in percent, r_rel in degrees per 100 m, over all stretches of a length.
+
+    Args:
+        predicted: of one uninterrupted drive.
+        recorded: of the same frames.
+        lengths: of the stretches, metres; those that the drive is too short for are left out.
+        align_scale: scale the whole predicted path to the recorded one first, for motion without a scale.
+
+    Returns:
+        `t_rel`, `r_rel` and the `lengths` that fit; {} where none does.
+
+    Raises:
+        ImportError: evo is not installed.
+    """
+    from evo.core import metrics, trajectory
+
+    driven = np.linalg.norm(np.diff(path(recorded)[:, :3, 3], axis=0), axis=1).sum()
+    lengths = [length for length in lengths if length <= driven]
+    if not lengths:
+        return {}
+    true, ours = (trajectory.PosePath3D(poses_se3=list(path(motions))) for motions in (recorded, predicted))
+    if align_scale:
+        ours.align(true, correct_only_scale=True)
+    relations = {"t_rel": metrics.PoseRelation.translation_part, "r_rel": metrics.PoseRelation.rotation_angle_deg}
+    found: dict[str, list[float]] = {name: [] for name in relations}
+    for length in lengths:
+        for name, relation in relations.items():
+            error = metrics.RPE(relation, length, metrics.Unit.meters, rel_delta_tol=0.1, all_pairs=True)
+            error.process_data((true, ours))
+            found[name] += (100 * np.asarray(error.error) / length).tolist()
+    return {name: float(np.mean(values)) for name, values in found.items()} | {"lengths": lengths}
