@@ -1,5 +1,6 @@
 """`--mode=export`: writes a trained network in a form that other programs read."""
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 
-from mtl_depth import inference, pretrained
+from mtl_depth import inference, pretrained, submission
 from mtl_depth.config import Config, to_dict
 from mtl_depth.errors import UserError
 from mtl_depth.inference import Perceiver
@@ -35,6 +36,9 @@ def run(config: Config, workdir: str | pathlib.Path, format: str, output: str | 
     perceiver = inference.load_perceiver(config.weights or workdir, checkpoint=config.evaluation.checkpoint)
     output = pathlib.Path(output)
     output.mkdir(parents=True, exist_ok=True)
+    if config.data.manual_dir:
+        data = dataclasses.replace(perceiver.config.data, manual_dir=config.data.manual_dir)
+        perceiver = dataclasses.replace(perceiver, config=dataclasses.replace(perceiver.config, data=data))
     FORMATS[format](perceiver, output)
     log.say(f"exported to {output}: {', '.join(sorted(file.name for file in output.iterdir()))}")
 
@@ -90,6 +94,14 @@ def write_monodepth2(perceiver: Perceiver, output: pathlib.Path) -> None:
         )
 
 
+def write_kitti360(perceiver: Perceiver, output: pathlib.Path) -> None:
+    """semantic/ and instance/: what the benchmark's server takes for the test images of a KITTI-360 download."""
+    root = perceiver.config.data.manual_dir
+    if not root:
+        raise UserError("--config.data.manual_dir=KITTI360_ROOT is needed: the test images are read from there.")
+    submission.write(pathlib.Path(root), output, perceiver.perceive)
+
+
 def depth_range(perceiver: Perceiver) -> tuple[float, float]:
     """Depths of disparity 0 and 1."""
     ends = {"disparity": (jnp.array([[[0.0, 1.0]]]),)}
@@ -99,6 +111,7 @@ def depth_range(perceiver: Perceiver) -> tuple[float, float]:
 
 
 FORMATS: dict[str, Callable[[Perceiver, pathlib.Path], None]] = {
+    "kitti360": write_kitti360,
     "monodepth2": write_monodepth2,
     "safetensors": write_safetensors,
     "stablehlo": write_stablehlo,

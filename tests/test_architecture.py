@@ -20,7 +20,7 @@ FLOORS = (
     ("learning", "pretrained"),
     ("perceiver",),
     ("restore",),
-    ("inference",),
+    ("inference", "submission"),
     ("train", "evaluate", "predict", "export", "table"),
     ("main", "experiments", "benchmarks"),
 )

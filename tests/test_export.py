@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import cv2
 import fake_run
 import jax
 import jax.export
@@ -71,3 +72,16 @@ def test_what_does_not_exist_is_refused(tmp_path):
         export.run(config, tmp_path, "onnx", tmp_path)
     with pytest.raises(UserError, match="--output=DIR is needed"):
         export.run(config, tmp_path, "stablehlo", None)
+
+
+def test_a_submission_holds_every_test_picture_at_its_own_size(tmp_path):
+    config = fake_run.config(*NAMES)
+    with pytest.raises(UserError, match="manual_dir=KITTI360_ROOT is needed"):
+        export.run(config, tmp_path, "kitti360", tmp_path / "out")
+    images = tmp_path / "raw" / "data_2d_test" / "2013_05_28_drive_0008_sync" / "image_00" / "data_rect"
+    images.mkdir(parents=True)
+    cv2.imwrite(str(images / "0000000004.png"), np.random.default_rng(0).integers(0, 255, (90, 130, 3), np.uint8))
+    config.data.manual_dir = str(tmp_path / "raw")
+    export.run(config, tmp_path, "kitti360", tmp_path / "out")
+    labels = cv2.imread(str(tmp_path / "out" / "semantic" / "0008_0000000004.png"), cv2.IMREAD_UNCHANGED)
+    assert labels.shape == (90, 130) and (tmp_path / "out" / "instance" / "0008_0000000004.txt").exists()
