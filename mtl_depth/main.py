@@ -29,7 +29,20 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, evaluation, pictures.")
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
-_INPUT = flags.DEFINE_string("input", None, "predict: a picture or a folder of pictures; left out: evaluation frames.")
+_INPUT = flags.DEFINE_string(
+    "input", None, "predict: a picture, a folder, a pattern ('a/*.png') or a video; left out: evaluation frames."
+)
+_WRITE = flags.DEFINE_list(
+    "write",
+    [],
+    "predict: what to write, of all, depth, color, labels, npy, cloud, video, figure and page; "
+    "by default what suits the input.",
+)
+_INTRINSICS = flags.DEFINE_string(
+    "intrinsics",
+    "",
+    "predict: fx,fy,cx,cy in pixels of the input, or a file that holds them; by default the data set's.",
+)
 _OUTPUT = flags.DEFINE_string("output", None, "predict, export: folder to write into.")
 _FORMAT = flags.DEFINE_string("format", "monodepth2", "export: the form to write.")
 
@@ -68,7 +81,7 @@ def _dispatch() -> None:
     elif _MODE.value == "predict":
         from mtl_depth import predict
 
-        predict.run(config, workdir, _INPUT.value, _OUTPUT.value)
+        predict.run(config, workdir, _INPUT.value, _OUTPUT.value, write=_WRITE.value, camera=_INTRINSICS.value)
     else:
         from mtl_depth import export
 

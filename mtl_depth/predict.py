@@ -1,28 +1,38 @@
-"""`--mode=predict`: pictures in, depth and segmentation out, beside a grid like the report's figure 2."""
+"""`--mode=predict`: pictures or a video in; depth, segmentation, point clouds and a page to look at out."""
 
-import collections
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from mtl_depth import cameras, footage, inference, intrinsics, pictures, prediction, visualize
 from mtl_depth import data as dataset_reader
-from mtl_depth import inference, pictures, visualize
+from mtl_depth.cameras import Camera
 from mtl_depth.config import Config
 from mtl_depth.errors import UserError
+from mtl_depth.film import Film
+from mtl_depth.footage import Footage
 from mtl_depth.inference import Perceiver, perceive_padded, to_float
+from mtl_depth.page import document
+from mtl_depth.prediction import Prediction
 from mtl_depth.runtime import log
 
-COLUMNS = 4  # pictures side by side in the figure
-FILES = {"depth": "depth_color", "semantic": "semantic", "instance": "instance"}  # picture -> end of its file's name
-RESIZE = {
-    "depth": pictures.resize_depth,
-    "labels": pictures.resize_nearest,
-    "instances": pictures.resize_nearest,
-}  # predictions at the network's size -> at the picture's own
+COLUMNS = 4  # pictures side by side in the figure, and buttons of the page
+WRITES = {
+    "depth": "NAME_depth.png, 16 bit, metres x 256",
+    "color": "NAME_depth_color.png, with a legend",
+    "labels": "NAME_semantic.png and NAME_instance.png, coloured, as far as the run has them",
+    "npy": "NAME_depth.npy, float32",
+    "cloud": "NAME.ply, coloured points",
+    "video": "depth.mp4, the input above coloured depth",
+    "figure": "figure.png, a column a picture",
+    "page": "page.html, to slide over and to turn in three dimensions",
+}
+OF_PICTURES = ("depth", "color", "labels", "figure", "page")  # written unless told otherwise
+OF_VIDEOS = ("video", "figure", "page")
+PICTURE_RATE = 10.0  # pictures a second of a video made of single pictures, as KITTI's cameras have it
 CAPTIONS = {
     "input": "Input",
     "depth": "Depth",
@@ -38,44 +48,68 @@ def run(
     workdir: str | pathlib.Path,
     input: str | pathlib.Path | None = None,
     output: str | pathlib.Path | None = None,
+    *,
+    write: Iterable[str] = (),
+    camera: str = "",
 ) -> None:
-    """Looks at a picture or a folder of them, or at frames of the evaluation split where no input is given.
+    """Looks at a picture, a folder, a pattern or a video, or at frames of the evaluation split where no input is given.
 
-    Writes `figure.png` and, for an input, NAME_depth.png (16 bit, metres x 256, at the picture's own size),
-    NAME_depth_color.png and a coloured picture for every segmentation of the run.
+    Args:
+        config: weights, checkpoint, batch size, flip; the model is the run's own.
+        workdir: the run.
+        input: what `footage.find` takes.
+        output: folder to write into; `pictures` in the run by default.
+        write: of `WRITES`, or `all`; by default what suits the input. Evaluation frames have a figure and a page.
+        camera: what `intrinsics.parse` takes; by default the data set's, or a stated guess.
 
     Raises:
-        UserError: no run or weights, no input that can be read.
+        UserError: no run or weights, no input that can be read, a word that `write` does not have.
     """
+    if unknown := set(write) - {*WRITES, "all"}:
+        raise UserError(f"--write={','.join(sorted(unknown))} does not exist; there are all, {', '.join(WRITES)}.")
+    given = intrinsics.parse(camera) if camera else None
+    found = None if input is None else footage.find(input)
     perceiver = inference.load_perceiver(
         config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=config.evaluation.flip
     )
-    depth = perceiver.config.tasks.depth
-    if depth is not None and depth.motion == "predicted":
-        log.say("Depth is up to scale, not in metres: the network learnt it with predicted motion.")
+    unit = (
+        "in metres" if perceiver.metric else "up to scale, not in metres: the network learnt it with predicted motion"
+    )
+    if perceiver.config.tasks.depth is not None:
+        log.say(f"Depth is {unit}.")
     output = pathlib.Path(output or pathlib.Path(workdir) / "pictures")
-    batch_size = config.evaluation.batch_size
-    if input is None:
-        columns = evaluation_columns(perceiver, config, batch_size=batch_size)
+    wanted = set(WRITES if "all" in write else write or (OF_VIDEOS if found and found.rate else OF_PICTURES))
+    if found is None:
+        seen, camera_of = evaluation_frames(perceiver, config, batch_size=config.evaluation.batch_size)
+        source = f"{config.evaluation.split} frames of {config.data.data_dir}"
     else:
-        files = pictures.find(input)
-        if output.resolve() == files[0].parent.resolve():
+        if output.resolve() == found.folder.resolve():
             raise UserError(f"--output is the folder of the input, {output}; give another one.")
-        columns = predict_files(perceiver, files, output, batch_size=batch_size)
+        needs_camera = bool(wanted & {"cloud", "page"}) and perceiver.config.tasks.depth is not None
+        camera_of = cameras.find(perceiver.config, given, speak=needs_camera)
+        seen = predict_footage(perceiver, found, output, wanted, camera_of, batch_size=config.evaluation.batch_size)
+        source = str(input)
     output.mkdir(parents=True, exist_ok=True)
-    pictures.write(output / "figure.png", make_figure(columns))
-    log.say(f"written to {output}; {output / 'figure.png'} shows {len(columns)} of them")
+    figure = make_figure(seen)
+    if "figure" in wanted:
+        pictures.write(output / "figure.png", figure)
+    if "page" in wanted:
+        _write_page(
+            output / "page.html", perceiver, seen, figure, camera_of, workdir=pathlib.Path(workdir), source=source
+        )
+    written = [f"{output / f'{name}.{end}'}" for name, end in (("figure", "png"), ("page", "html")) if name in wanted]
+    log.say(f"written to {output}" + (f"; look at {' and '.join(written)}" if written else ""))
 
 
-def make_figure(columns: list[dict[str, np.ndarray]]) -> np.ndarray:
+def make_figure(seen: list[Prediction]) -> np.ndarray:
     """The grid: a column a picture; input, depth, then the true and the predicted segmentation where there are any."""
-    names = [name for name in CAPTIONS if all(name in column for column in columns)]
-    rows = [[column[name] for column in columns] for name in names]
+    names = [name for name in CAPTIONS if all(name in one.shown for one in seen)]
+    rows = [[one.shown[name] for one in seen] for name in names]
     return visualize.figure(rows, [CAPTIONS[name] for name in names])
 
 
-def evaluation_columns(perceiver: Perceiver, config: Config, *, batch_size: int) -> list[dict[str, np.ndarray]]:
-    """Evenly spaced frames of the evaluation split with prediction and truth, by the names of `CAPTIONS`.
+def evaluation_frames(perceiver: Perceiver, config: Config, *, batch_size: int) -> tuple[list[Prediction], Camera]:
+    """Evenly spaced frames of the evaluation split with prediction and truth, and their camera.
 
     Raises:
         UserError: the split holds no frame.
@@ -89,82 +123,109 @@ def evaluation_columns(perceiver: Perceiver, config: Config, *, batch_size: int)
             break
     else:
         raise UserError(f"The split {split} of {data.data_dir} has no frame to show; give pictures with --input.")
-    columns = []
+    seen, matrix = [], np.eye(3)
     for batch in dataset_reader.evaluation_batches(dataset, data, split=split, reads=reads, batch_size=batch_size):
-        image = batch["image"][:, 0]
-        predictions = perceive_padded(perceiver.perceive, to_float(image), batch_size=batch_size)
-        truth = {name: batch[name] for name in ("semantic", "instance") if name in reads and batch[name].any()}
-        shown = {"input": image}
-        for task in perceiver.tasks:
-            shown |= task.pictures(predictions, truth | {"image": to_float(batch["image"])})
-        columns += [{name: values[row] for name, values in shown.items()} for row in range(len(image))]
-    return columns
+        images, matrix = batch["image"][:, 0], batch["intrinsics"][0]
+        predictions = perceive_padded(perceiver.perceive, to_float(images), batch_size=batch_size)
+        truths = [name for name in ("semantic", "instance") if name in reads and batch[name].any()]
+        for row, image in enumerate(images):
+            truth = {name: batch[name][row] for name in truths}
+            name = f"{batch['drive'][row]:04d}_{batch['frame'][row]:010d}"
+            seen.append(prediction.make(perceiver, predictions, row, image, name=name, truth=truth))
+    return seen, lambda size: matrix
 
 
-def predict_files(
-    perceiver: Perceiver, files: list[pathlib.Path], output: pathlib.Path, *, batch_size: int
-) -> list[dict[str, np.ndarray]]:
+def predict_footage(
+    perceiver: Perceiver,
+    found: Footage,
+    output: pathlib.Path,
+    wanted: set[str],
+    camera_of: Camera,
+    *,
+    batch_size: int,
+) -> list[Prediction]:
     """Predicts every picture and writes its files; those that cannot be read are named and left out.
 
     Returns:
-        Columns of the figure for some evenly spaced pictures.
+        Some evenly spaced ones, for the figure and the page.
 
     Raises:
         UserError: none could be read.
     """
-    names = unique_names(files)
+    total = len(found.names)
+    batch_size = min(batch_size, total)
     unreadable: list[UserError] = []
-    columns = []
+    seen: list[Prediction] = []
+    film = Film(output / "depth.mp4", found.rate or PICTURE_RATE) if "video" in wanted else None
+    nearest = None  # a video keeps the colours of its first frame, or it would flicker
     output.mkdir(parents=True, exist_ok=True)
-    with log.progress(total=len(files), desc="predict", unit="picture") as bar:
-        readable = _read_all(files, unreadable)
+    count = 0
+    with log.progress(total=total, desc="predict", unit="picture") as bar:
+        readable = _readable(found, unreadable)
         while batch := list(itertools.islice(readable, batch_size)):
             fitted = np.stack([pictures.resize(image, size=perceiver.size) for _, image in batch])
             predictions = perceive_padded(perceiver.perceive, to_float(fitted), batch_size=batch_size)
             for row, (index, image) in enumerate(batch):
-                column = _write(perceiver, predictions, row, image, output / names[index])
-                if index * COLUMNS >= len(columns) * len(files):
-                    columns.append(column)
+                name = found.names[index] if index < total else f"{found.names[0][:-6]}{index:06d}"
+                one = prediction.make(perceiver, predictions, row, image, name=name, nearest=nearest)
+                matrix = camera_of(image.shape[:2]) if "cloud" in wanted else None
+                prediction.write(one, output, wanted, metric=perceiver.metric, intrinsics=matrix)
+                if film is not None:
+                    if nearest is None and "depth" in one.arrays:
+                        nearest = float(np.percentile(one.arrays["depth"], 5))
+                    film.add([one.shown[key] for key in ("input", *prediction.FILES) if key in one.shown])
+                if len(seen) < COLUMNS and index * COLUMNS >= len(seen) * total:
+                    seen.append(one)
+                count += 1
             bar.update(len(batch))
-    if len(unreadable) == len(files):
-        raise UserError(f"None of the {len(files)} pictures could be read; the first: {unreadable[0]}")
+    if film is not None:
+        film.close()
+    if not count:
+        raise UserError(f"None of the {total} pictures could be read; the first: {unreadable[0]}")
     if unreadable:
-        log.say(f"{len(unreadable)} of {len(files)} pictures were left out.")
-    return columns
+        log.say(f"{len(unreadable)} of {total} pictures were left out.")
+    return seen
 
 
-def unique_names(files: list[pathlib.Path]) -> list[str]:
-    """Names of the files without their endings, which stay where two would be the same (a.png, a.jpg: a_png, a_jpg)."""
-    seen = collections.Counter(file.stem for file in files)
-    return [file.stem if seen[file.stem] == 1 else file.name.replace(".", "_") for file in files]
+def _readable(found: Footage, unreadable: list[UserError]) -> Iterator[tuple[int, np.ndarray]]:
+    """(index, picture) of everything that can be read; the errors of the others go to `unreadable`."""
+    for index, image in found.read():
+        if isinstance(image, UserError):
+            log.say(f"left out: {image}")
+            unreadable.append(image)
+        else:
+            yield index, image
 
 
-def _read_all(files: list[pathlib.Path], unreadable: list[UserError]) -> Iterator[tuple[int, np.ndarray]]:
-    """(index, picture) of every file that can be read; the errors of the others go to `unreadable`."""
-    for index, file in enumerate(files):
-        try:
-            yield index, pictures.read(file)
-        except UserError as error:
-            log.say(f"left out: {error}")
-            unreadable.append(error)
-
-
-def _write(
-    perceiver: Perceiver, predictions: dict[str, Any], row: int, image: np.ndarray, stem: pathlib.Path
-) -> dict[str, np.ndarray]:
-    """Writes one picture's files at its own size and returns its column of the figure."""
-    own = {
-        name: resize(predictions[name][row], size=image.shape[:2])[None]
-        for name, resize in RESIZE.items()
-        if name in predictions
-    }
-    shown = {"input": image}
-    for task in perceiver.tasks:
-        coloured = task.pictures(own, {"image": to_float(image)[None, None]})
-        shown |= {name: picture[0] for name, picture in coloured.items()}
-    if "depth" in own:
-        pictures.write_depth(stem.with_name(f"{stem.name}_depth.png"), own["depth"][0])
-    for name, ending in FILES.items():
-        if name in shown:
-            pictures.write(stem.with_name(f"{stem.name}_{ending}.png"), shown[name])
-    return shown
+def _write_page(
+    path: pathlib.Path,
+    perceiver: Perceiver,
+    seen: list[Prediction],
+    figure: np.ndarray,
+    camera_of: Camera,
+    *,
+    workdir: pathlib.Path,
+    source: str,
+) -> None:
+    metric = perceiver.metric
+    frames = [
+        document.Frame(
+            one.name,
+            one.image,
+            one.shown["depth"],
+            one.arrays["depth"],
+            camera_of(one.image.shape[:2]),
+            prediction.farthest(one.arrays["depth"], metric=metric),
+        )
+        for one in seen
+        if "depth" in one.arrays
+    ]
+    name = pathlib.Path(perceiver.config.weights or workdir.resolve()).name
+    sentences = [
+        f"Predicted for {source}.",
+        "Depth is in metres." if metric else "Depth is up to scale: the network learnt it with predicted motion.",
+    ]
+    run = None if perceiver.config.weights else workdir
+    document.write(
+        path, title=f"mtl_depth: {name}", sentences=sentences, metric=metric, frames=frames, figure=figure, run=run
+    )

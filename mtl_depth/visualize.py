@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Integer, Num, UInt8
 Picture = UInt8[np.ndarray, "h w 3"]
 INK, PAPER = (40, 40, 40), 255  # captions and gaps of a figure
 _MARGIN = 6  # pixels between the pictures of a figure
-_TICKS = (2, 3, 5, 7, 10, 15, 20, 30, 50, 80, 150)  # metres on the legend
+_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 80, 150)  # metres on the legend
 
 
 def to_uint8(image: Float[np.ndarray, "*b h w 3"] | UInt8[np.ndarray, "*b h w 3"]) -> UInt8[np.ndarray, "*b h w 3"]:
@@ -38,7 +38,9 @@ def disparity_picture(disparity: Float[np.ndarray, "h w"], *, largest: float | N
     return np.where(known[..., None], color_map(np.where(known, disparity, 0) / largest), np.uint8(0))
 
 
-def depth_picture(depth: Float[np.ndarray, "h w"], *, nearest: float | None = None, legend: bool = False) -> Picture:
+def depth_picture(
+    depth: Float[np.ndarray, "h w"], *, nearest: float | None = None, legend: bool = False, unit: str = " m"
+) -> Picture:
     """Depth coloured by its inverse, as the eye judges it.
 
     A sparse map (most pixels unknown, 0) is drawn with dots of 3 x 3 pixels, or the scan would hardly be seen.
@@ -47,6 +49,7 @@ def depth_picture(depth: Float[np.ndarray, "h w"], *, nearest: float | None = No
         depth: any unit, 0 or below for unknown.
         nearest: depth of the brightest colour; by default the 5th percentile of what is known.
         legend: draws a bar with ticks in the unit of depth along the right edge.
+        unit: behind the numbers of the legend; empty where depth is up to scale.
     """
     known = np.isfinite(depth) & (depth > 0)
     inverse = np.where(known, 1 / np.where(known, depth, 1), 0).astype(np.float32)
@@ -56,10 +59,10 @@ def depth_picture(depth: Float[np.ndarray, "h w"], *, nearest: float | None = No
 
         inverse = cv2.dilate(inverse, np.ones((3, 3), np.uint8))
     picture = disparity_picture(inverse, largest=largest)
-    return _with_legend(picture, 1 / largest) if legend else picture
+    return _with_legend(picture, 1 / largest, unit) if legend else picture
 
 
-def _with_legend(picture: Picture, nearest: float) -> Picture:
+def _with_legend(picture: Picture, nearest: float, unit: str) -> Picture:
     import cv2
 
     height, width = picture.shape[:2]
@@ -74,7 +77,7 @@ def _with_legend(picture: Picture, nearest: float) -> Picture:
         if metres < nearest or (lowest is not None and row - lowest < 3.2 * bar):
             continue
         lowest = row
-        text, place = f"{metres} m", (left + bar + 3, row + bar // 2)
+        text, place = f"{metres:g}{unit}", (left + bar + 3, row + bar // 2)
         for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
             cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, bar / 28, color, thickness, cv2.LINE_AA)
     return picture

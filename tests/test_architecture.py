@@ -16,12 +16,14 @@ FLOORS = (
     ("errors", "config"),
     ("geometry", "image"),
     ("losses", "metrics", "models", "augment", "data", "visualize", "runtime", "pictures", "run_folder", "scores"),
-    ("tasks",),
+    ("footage", "film", "intrinsics", "point_cloud"),
+    ("cameras", "tasks"),
     ("learning", "pretrained"),
     ("perceiver",),
     ("restore",),
-    ("inference", "submission"),
-    ("train", "evaluate", "predict", "export", "table"),
+    ("inference", "submission", "prediction", "table"),
+    ("page",),
+    ("train", "evaluate", "predict", "export"),
     ("main", "experiments", "benchmarks"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,51 @@
+"""The camera of pictures to look at: the one given, the one that the run was trained with, or a stated guess."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from mtl_depth import data as dataset_reader
+from mtl_depth import intrinsics
+from mtl_depth.config import Config
+from mtl_depth.errors import UserError
+from mtl_depth.runtime import log
+
+SAME_SHAPE = 0.02  # relative difference of width / height up to which pictures may come from the data set's camera
+Camera = Callable[[tuple[int, int]], np.ndarray]  # (height, width) of a picture -> its intrinsics [3 3]
+
+
+def find(trained: Config, given: Float[np.ndarray, "3 3"] | None, *, speak: bool) -> Camera:
+    """The camera of pictures of any size.
+
+    Args:
+        trained: the run's configuration, which says where its data set lies.
+        given: intrinsics in pixels of the pictures; None: those of the data set's camera where the pictures have its
+            proportions, otherwise a guess.
+        speak: whether to say, once, where they come from.
+    """
+    if given is not None:
+        return lambda size: given
+    try:
+        dataset = None if trained.weights else dataset_reader.open_dataset(trained.data)
+    except UserError:  # gone, or on another machine
+        dataset = None
+    told = set()
+
+    def camera(size: tuple[int, int]) -> np.ndarray:
+        if dataset is not None and _same_shape(size, dataset.metadata["image_size"]):
+            made = intrinsics.resized(np.array(dataset.metadata["intrinsics"]), old=dataset.size, new=size)
+            origin = "are those of the data set"
+        else:
+            made, origin = intrinsics.from_field(size), "are a guess (give --intrinsics=fx,fy,cx,cy for true shapes)"
+        if speak and origin not in told:
+            told.add(origin)
+            degrees = intrinsics.field(made, width=size[1])
+            log.say(f"The intrinsics {origin}: a field of view of {degrees:.0f} degrees for pictures {size[1]} wide.")
+        return made
+
+    return camera
+
+
+def _same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    return abs(size[1] / size[0] * other[0] / other[1] - 1) < SAME_SHAPE

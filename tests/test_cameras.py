@@ -1,0 +1,45 @@
+"""Where the intrinsics of looked-at pictures come from, and that it is said."""
+
+import types
+
+import numpy as np
+import pytest
+
+from mtl_depth import cameras
+from mtl_depth.config import Config
+from mtl_depth.errors import UserError
+
+STORED = {"intrinsics": [[100.0, 0, 63.5], [0, 80, 31.5], [0, 0, 1]], "image_size": (128, 320)}
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    dataset = types.SimpleNamespace(metadata=STORED, size=(64, 128))
+    monkeypatch.setattr("mtl_depth.data.open_dataset", lambda data: dataset)
+
+
+def test_the_data_set_s_where_the_proportions_are_its_own(opened, capsys):
+    camera = cameras.find(Config(), None, speak=True)
+    # stored 64x128 of 128x320 pictures; of a 256x640 picture all is 5 x wider and 4 x higher
+    np.testing.assert_allclose(camera((256, 640)), [[500, 0, 319.5], [0, 320, 127.5], [0, 0, 1]])
+    camera((256, 640))
+    assert capsys.readouterr().err.count("are those of the data set: a field of view of 65 degrees") == 1
+
+
+def test_a_guess_for_others_is_said(opened, capsys):
+    made = cameras.find(Config(), None, speak=True)((480, 640))
+    assert made[0, 0] == made[1, 1] and "are a guess" in capsys.readouterr().err
+
+
+def test_without_a_data_set_it_is_a_guess(monkeypatch, capsys):
+    def absent(data):
+        raise UserError("gone")
+
+    monkeypatch.setattr("mtl_depth.data.open_dataset", absent)
+    cameras.find(Config(), None, speak=False)((480, 640))
+    assert not capsys.readouterr().err
+
+
+def test_what_is_given_wins(opened):
+    given = np.diag([7.0, 8, 1])
+    np.testing.assert_array_equal(cameras.find(Config(), given, speak=True)((256, 640)), given)
