@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
-from tfds_kitti360 import clips
+from tfds_kitti360 import clips, images
 from tfds_kitti360.errors import DatasetError
 
 
@@ -34,6 +34,7 @@ def build(
     size: tuple[int, int] = (192, 640),
     drives: Sequence[int] = (),
     stereo: bool = False,
+    storage: str = "png",
     workers: int = 1,
     skip_damaged: bool = False,
 ) -> str:
@@ -51,7 +52,7 @@ def build(
 
     if not manual_dir.is_dir():
         raise DatasetError(f"--manual_dir={manual_dir} is not a folder; it has to be the one that holds data_2d_raw")
-    asked = {"size": tuple(size), "drives": tuple(drives), "stereo": stereo}
+    asked = {"size": tuple(size), "drives": tuple(drives), "stereo": stereo, "storage": storage}
     with _only_build(data_dir):
         builder = Builder(data_dir=str(data_dir), workers=workers, skip_damaged=skip_damaged, **asked)
         if builder.data_path.exists():
@@ -74,6 +75,9 @@ def _check_same(builder, settings: dict) -> None:
         raise DatasetError(f"{folder} is not a finished data set; delete that folder and build again")
     built = builder.info.metadata["settings"]
     differing = [name for name, value in settings.items() if built.get(name) != value]
+    before = pathlib.Path(built["manual_dir"])
+    if "manual_dir" in differing and (not before.is_dir() or str(before.resolve()) == settings["manual_dir"]):
+        differing.remove("manual_dir")  # the download was moved
     if differing:
         had, wanted = (
             ", ".join(_setting(name, values.get(name)) for name in differing) for values in (built, settings)
@@ -107,7 +111,8 @@ def _summary(builder) -> str:
     ]
     return (
         f"{sum(len(drive['frames']) for drive in drives)} frames of drives {', '.join(metadata['drives'])} at "
-        f"{metadata['size'][0]}x{metadata['size'][1]} ({', '.join(parts)}) in {builder.data_path}"
+        f"{metadata['size'][0]}x{metadata['size'][1]} as {metadata['storage']} ({', '.join(parts)}) in "
+        f"{builder.data_path}"
     )
 
 
@@ -118,6 +123,7 @@ def _report(builder) -> str:
     lines = [f"warning: left out, damaged: {sentence}" for sentence in metadata["skipped"]]
     if lines:
         lines.append(f"warning: {len(lines)} damaged frames or rows were left out")
+    lines += [f"warning: {sentence}" for sentence in metadata["remarks"]]
     lines += [
         f"warning: drive {name} has no usable clip"
         for name, drive in metadata["drives"].items()
@@ -153,6 +159,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", type=_size, default=(192, 640), help="HEIGHTxWIDTH of the stored images (192x640)")
     parser.add_argument("--drives", type=_drives, default=(), help="drives to build, such as 0000,0002 (all)")
     parser.add_argument("--stereo", action="store_true", help="store the right images too")
+    parser.add_argument(
+        "--storage",
+        choices=images.STORAGES,
+        default="png",
+        help="how images are stored: png, jpeg (quality 95: a third of the size, four times as fast to read, lossy) or "
+        "raw (the fastest to read, the largest); labels and depth never lose anything (png)",
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes that read and encode (1)")
     parser.add_argument("--skip_damaged", action="store_true", help="leave damaged frames out and list them at the end")
     return parser

@@ -10,7 +10,7 @@ import numpy as np
 from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.images import read_png, write_map, write_photo
 from tfds_kitti360.layout import Calibration
-from tfds_kitti360.resize import reduce_image, resize_intrinsics
+from tfds_kitti360.resize import reduce_image, reduce_map, resize_intrinsics
 from tfds_kitti360.survey import Frame
 from tfds_kitti360.velodyne import depth_image, read_scan
 
@@ -23,6 +23,7 @@ class Recipe(NamedTuple):
 
     calibration: Calibration
     size: tuple[int, int]  # height, width of the stored images
+    storage: str  # of the photographs: one of images.STORAGES
     stereo: bool
     skip_damaged: bool
 
@@ -65,14 +66,17 @@ def _encode(frame: Frame, recipe: Recipe) -> dict[str, Any]:
         "has_depth": frame.scan is not None,
     }
     if recipe.stereo:
-        record["image_right"] = _blank(recipe.size, 3) if frame.right is None else _photo(frame.right, recipe)
+        record["image_right"] = _black(recipe) if frame.right is None else _photo(frame.right, recipe)
         record["has_right"] = frame.right is not None
     for kind, bits in _BITS.items():
         path = getattr(frame, kind)
-        record[kind] = _blank(full, 1, bits) if path is None else read_png(path, size=full, bits=bits)[0]
+        record[kind], labels = (_blank(full, bits), None) if path is None else read_png(path, size=full, bits=bits)
         record[f"has_{kind}"] = path is not None
+        # A second time as training wants it, which would otherwise decode labels longer than the images.
+        small = recipe.size
+        record[f"{kind}_reduced"] = _blank(small, bits) if labels is None else write_map(reduce_map(labels, small))
     if frame.scan is None:
-        record["depth"] = _blank(full, 1, 16)
+        record["depth"] = _blank(full, 16)
     else:
         depth = depth_image(
             read_scan(frame.scan),
@@ -85,16 +89,22 @@ def _encode(frame: Frame, recipe: Recipe) -> dict[str, Any]:
     return record
 
 
-def _photo(path: pathlib.Path, recipe: Recipe) -> bytes:
+def _photo(path: pathlib.Path, recipe: Recipe) -> bytes | np.ndarray:
     data, image = read_png(path, size=recipe.calibration.size, channels=3)
-    return data if recipe.size == recipe.calibration.size else write_photo(reduce_image(image, recipe.size))
+    if recipe.storage == "png" and recipe.size == recipe.calibration.size:
+        return data
+    return write_photo(reduce_image(image, recipe.size), recipe.storage)
 
 
 @functools.lru_cache
-def _blank(size: tuple[int, int], channels: int, bits: int = 8) -> bytes:
-    """An all-zero PNG: what a frame stores that lacks something."""
-    shape = size if channels == 1 else (*size, channels)
-    return write_map(np.zeros(shape, np.uint8 if bits == 8 else np.uint16))
+def _blank(size: tuple[int, int], bits: int) -> bytes:
+    """An all-zero map: what a frame stores that lacks labels or depth."""
+    return write_map(np.zeros(size, np.uint8 if bits == 8 else np.uint16))
+
+
+def _black(recipe: Recipe) -> bytes | np.ndarray:
+    """What a frame stores that lacks a right image."""
+    return write_photo(np.zeros((*recipe.size, 3), np.uint8), recipe.storage)
 
 
 def use_one_thread() -> None:

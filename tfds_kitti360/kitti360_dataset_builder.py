@@ -52,12 +52,13 @@ Only the calibrations and the left images are needed. Then run
         size: tuple[int, int] = (192, 640),
         drives: Sequence[int] = (),
         stereo: bool = False,
+        storage: str = "png",
         skip_damaged: bool = False,
         workers: int = 1,
         **kwargs: Any,
     ):
         """Args other than `kwargs` (those of any TFDS builder) matter for building only; see `plan.make_plan`."""
-        self._asked = {"size": tuple(size), "drives": tuple(drives), "stereo": stereo}
+        self._asked = {"size": tuple(size), "drives": tuple(drives), "stereo": stereo, "storage": storage}
         self._skip_damaged, self._workers = skip_damaged, workers
         super().__init__(**{"file_format": "array_record", **kwargs})
 
@@ -69,7 +70,7 @@ Only the calibrations and the left images are needed. Then run
 
     def _info(self) -> tfds.core.DatasetInfo:
         info = self.dataset_info_from_configs(
-            features=_features(stereo=self._asked["stereo"]),
+            features=_features(**{name: self._asked[name] for name in ("size", "stereo", "storage")}),
             disable_shuffling=True,
             metadata=tfds.core.MetadataDict(),
         )
@@ -123,7 +124,7 @@ Only the calibrations and the left images are needed. Then run
         examples, total, more = iter(examples), 0, True
         while more:
             path = pathlib.Path(self.data_dir) / f"{split}.shard{len(shards)}"
-            writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1,uncompressed")  # PNG is compressed
+            writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1,uncompressed")  # images are
             count, written, more = 0, 0, False
             for _, example in examples:
                 data = serializer.serialize_example(features.encode_example(example))
@@ -145,9 +146,12 @@ Only the calibrations and the left images are needed. Then run
         )
 
 
-def _features(*, stereo: bool) -> tfds.features.FeaturesDict:
-    def image(doc: str) -> tfds.features.Image:
-        return tfds.features.Image(shape=(None, None, 3), encoding_format="png", doc=doc)
+def _features(*, size: tuple[int, int], stereo: bool, storage: str) -> tfds.features.FeaturesDict:
+    def image(doc: str) -> tfds.features.Image | tfds.features.Tensor:
+        shape = (*size, 3)
+        if storage == "raw":
+            return tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES, doc=doc)
+        return tfds.features.Image(shape=shape, encoding_format=storage, doc=doc)
 
     def plane(dtype: type, doc: str) -> tfds.features.Image:
         return tfds.features.Image(shape=(None, None, 1), dtype=dtype, encoding_format="png", doc=doc)
@@ -175,6 +179,9 @@ def _features(*, stereo: bool) -> tfds.features.FeaturesDict:
             "semantic": plane(np.uint8, "Label id (not train id) of each pixel at full size; 0: none."),
             "instance": plane(np.uint16, "Label id * 1000 + instance number (0: no instance) at full size; 0: none."),
             "confidence": plane(np.uint16, "Confidence of the label * 65535 at full size."),
+            "semantic_reduced": plane(np.uint8, "`semantic` at the size of `image`: the value at each pixel's centre."),
+            "instance_reduced": plane(np.uint16, "`instance` at the size of `image`, likewise."),
+            "confidence_reduced": plane(np.uint16, "`confidence` at the size of `image`, likewise."),
             "depth": plane(np.uint16, "Camera z in metres * 256 of the nearest laser return at full size; 0: unknown."),
             "drive": scalar(np.int32, "Number of the drive."),
             "frame": scalar(np.int32, "Frame number, as in the file names."),

@@ -21,10 +21,17 @@ class Plan(NamedTuple):
     recipe: Recipe
     drives: tuple[survey.Drive, ...]
     lists: Lists | None
+    remarks: tuple[str, ...]  # sentences about what the user may not expect
 
 
 def make_plan(
-    root: pathlib.Path, *, size: tuple[int, int], drives: Sequence[int], stereo: bool, skip_damaged: bool
+    root: pathlib.Path,
+    *,
+    size: tuple[int, int],
+    drives: Sequence[int],
+    stereo: bool,
+    storage: str,
+    skip_damaged: bool,
 ) -> Plan:
     """Surveys a KITTI-360 download.
 
@@ -33,6 +40,7 @@ def make_plan(
       size: height, width of the stored images.
       drives: numbers of the drives wanted; empty: all there are.
       stereo: whether right images are stored.
+      storage: how images are stored, one of `images.STORAGES`.
       skip_damaged: leave damaged frames out instead of raising.
 
     Raises:
@@ -51,15 +59,17 @@ def make_plan(
             f"--size={size[0]}x{size[1]} is larger than the images of {root}, which have "
             f"{calibration.size[0]}x{calibration.size[1]}; images are only ever reduced, ask for that much or less"
         )
+    lists, remark = survey.read_lists(layout)
     plan = Plan(
         root=root,
-        recipe=Recipe(calibration, tuple(size), stereo, skip_damaged),
+        recipe=Recipe(calibration, tuple(size), storage, stereo, skip_damaged),
         drives=tuple(
             survey.survey_drive(layout, drive, calibration, skip_damaged=skip_damaged)
             for drive in there
             if not drives or drive in drives
         ),
-        lists=survey.read_lists(layout),
+        lists=lists,
+        remarks=(remark,) if remark else (),
     )
     check_clips(plan, [describe(drive.id, drive.frames, plan.lists) for drive in plan.drives])
     return plan
@@ -107,9 +117,17 @@ def check_clips(plan: Plan, descriptions: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def settings_of(root: pathlib.Path, *, size: tuple[int, int], drives: Sequence[int], stereo: bool) -> dict[str, Any]:
+def settings_of(
+    root: pathlib.Path, *, size: tuple[int, int], drives: Sequence[int], stereo: bool, storage: str
+) -> dict[str, Any]:
     """What makes two builds the same, JSON values."""
-    return {"manual_dir": str(root.resolve()), "size": list(size), "drives": sorted(drives), "stereo": stereo}
+    return {
+        "manual_dir": str(root.resolve()),
+        "size": list(size),
+        "drives": sorted(drives),
+        "stereo": stereo,
+        "storage": storage,
+    }
 
 
 def metadata_of(plan: Plan) -> dict[str, Any]:
@@ -122,7 +140,9 @@ def metadata_of(plan: Plan) -> dict[str, Any]:
         "baseline": calibration.baseline,
         "depth_scale": DEPTH_SCALE,
         "stereo": plan.recipe.stereo,
+        "storage": plan.recipe.storage,
         "lists": plan.lists is not None,
+        "remarks": list(plan.remarks),
         "drives": {},
         "skipped": [sentence for drive in plan.drives for sentence in drive.damaged],
     }

@@ -95,14 +95,21 @@ def survey_drive(layout: Layout, drive: int, calibration: Calibration, *, skip_d
     return Drive(drive, tuple(frames), tuple(damaged))
 
 
-def read_lists(layout: Layout) -> dict[str, set[tuple[int, int]]] | None:
+def read_lists(layout: Layout) -> tuple[dict[str, set[tuple[int, int]]] | None, str]:
     """The official lists as (drive, frame) pairs by split, or None unless both are there.
+
+    Returns:
+      The lists; and a sentence for the user where one is there without the other, else "".
 
     Raises:
       DatasetError: a list is malformed, or a frame stands in both.
     """
-    if not all(layout.frame_list(split).exists() for split in ("train", "val")):
-        return None
+    there = [layout.frame_list(split) for split in ("train", "val") if layout.frame_list(split).exists()]
+    if len(there) < 2:
+        alone = (
+            f"{there[0]} is there without the other official list, so every drive was split by time" if there else ""
+        )
+        return None, alone
     lists = {split: read_list(layout.frame_list(split)) for split in ("train", "val")}
     if both := lists["train"] & lists["val"]:
         drive, frame = min(both)
@@ -110,7 +117,7 @@ def read_lists(layout: Layout) -> dict[str, set[tuple[int, int]]] | None:
             f"{layout.frame_list('val')} and {layout.frame_list('train').name} both list frame {frame} of drive "
             f"{drive:04d}; unpack the official lists again, or remove both to split every drive by time"
         )
-    return lists
+    return lists, ""
 
 
 def _names(folder: pathlib.Path) -> list[str]:

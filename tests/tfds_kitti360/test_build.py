@@ -33,7 +33,9 @@ def test_lists_decide_and_test_drives_are_test(tmp_path):
 
 def test_one_list_alone_is_no_list(tmp_path):
     write_tree(tmp_path / "raw", {8: range(100, 140)}, lists={"train": [(8, 100)]}, has=[])
-    assert build(tmp_path)[0] == 0
+    status, said, _ = build(tmp_path)
+    assert status == 0 and said.count("warning: ") == 1
+    assert "drive_train_frames.txt is there without the other official list, so every drive was split by time" in said
     assert plan_of(tmp_path, 8)["splits"] == "t" * 32 + "--" + "v" * 6
 
 
@@ -128,8 +130,30 @@ def test_images_are_never_enlarged(tmp_path, tree):
     assert status == 2 and "--size=41x120 is larger" in complaint and "40x120" in complaint
 
 
+def test_another_storage_is_another_build(tmp_path, tree):
+    status, said, _ = build(tmp_path, "--storage=jpeg")
+    assert status == 0 and "at 32x96 as jpeg (9 train" in said
+    assert build(tmp_path, "--storage=jpeg")[1].startswith("already built")
+    status, _, complaint = build(tmp_path)
+    assert status == 2 and "was built with --storage=jpeg, not with --storage=png; delete" in complaint
+
+
+def test_a_download_may_move_but_another_one_is_another_build(tmp_path, tree):
+    assert build(tmp_path)[0] == 0
+    (tmp_path / "raw").rename(tmp_path / "moved")
+    (tmp_path / "raw").symlink_to(tmp_path / "moved")
+    assert build(tmp_path)[1].startswith("already built")
+    (tmp_path / "raw").unlink()
+    write_tree(tmp_path / "raw", DRIVE)  # now both are there
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "raw").symlink_to(tmp_path / "moved")
+    (tmp_path / "other" / "built").symlink_to(tmp_path / "built")
+    status, _, complaint = build(tmp_path / "other")
+    assert status == 2 and f"was built with --manual_dir={tmp_path}/raw, not with --manual_dir=" in complaint
+
+
 def test_a_second_run_says_so_and_other_settings_are_refused(tmp_path, tree):
-    assert build(tmp_path)[1].startswith("built: 12 frames of drives 0003 at 32x96 (9 train, 1 val, ")
+    assert build(tmp_path)[1].startswith("built: 12 frames of drives 0003 at 32x96 as png (9 train, 1 val, ")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "built").rglob("*record*")}
     assert build(tmp_path)[1].startswith("already built: 12 frames")
     status, _, complaint = build(tmp_path, "--stereo", size="32x64")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kitti360_tree import SIZE, label_images, picture, save_png
 
 from tfds_kitti360.errors import DatasetError
-from tfds_kitti360.images import read_png, write_map, write_photo
+from tfds_kitti360.images import STORAGES, read_png, write_map, write_photo
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
@@ -44,6 +44,16 @@ def test_round_trips(path):
         data, read = read_png(path, size=SIZE, bits=8 if kind == "semantic" else 16)
         assert data == path.read_bytes() and read.dtype == values.dtype
         np.testing.assert_array_equal(read, values)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_photographs_come_back_from_every_storage(storage):
+    stored = write_photo(picture(1), storage)
+    back = (
+        stored if storage == "raw" else cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1]
+    )
+    error = np.abs(back.astype(int) - picture(1))
+    assert error.max() <= (8 if storage == "jpeg" else 0) and (error.mean() > 0) == (storage == "jpeg")
 
 
 def _cases():

@@ -71,6 +71,27 @@ def test_an_image_of_the_build_s_size_is_kept_as_it_is(tmp_path, tree):
     np.testing.assert_array_equal(records(tmp_path)[0]["image"], picture(100))
 
 
+@pytest.mark.parametrize("storage", ["jpeg", "raw"])
+def test_other_storages_change_images_only(tmp_path, tree, storage):
+    assert build(tmp_path, f"--storage={storage}", "--stereo")[0] == 0
+    assert built(tmp_path).info.metadata["storage"] == storage
+    for row in records(tmp_path):
+        for kind, values in label_images(row["frame"]).items():
+            np.testing.assert_array_equal(row[kind][..., 0], values)
+        for key, frame in (("image", row["frame"]), ("image_right", row["frame"] + 1000)):
+            area = cv2.resize(picture(frame), (96, 32), interpolation=cv2.INTER_AREA)
+            error = np.abs(row[key].astype(int) - area)
+            assert error.max() <= (0 if storage == "raw" else 10) and error.mean() < 2
+
+
+def test_labels_are_kept_at_the_size_of_the_images_too(tmp_path, tree):
+    assert build(tmp_path)[0] == 0
+    rows, columns = [np.floor((np.arange(n) + 0.5) / 0.8).astype(int) for n in (32, 96)]  # 40x120 to 32x96
+    for row in records(tmp_path):
+        for kind, values in label_images(row["frame"]).items():
+            np.testing.assert_array_equal(row[f"{kind}_reduced"][..., 0], values[rows[:, None], columns])
+
+
 @pytest.mark.parametrize(
     "missing",
     [*[{name} for name in EVERYTHING], {"poses", "cam0_to_world"}, set(EVERYTHING)],

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtl_depth.config import Data
+from mtl_depth.data.records import Loader
 from mtl_depth.errors import UserError
 from tfds_kitti360 import clips as clip_rules
 from tfds_kitti360.labels import LABELS, train_id_from_id
 
-__all__ = ["LABELS", "Clip", "Dataset", "clip_count", "clips", "evaluation_batches", "frames", "open_dataset"]
+__all__ = ["LABELS", "Clip", "Dataset", "clips", "evaluation_batches", "frames", "open_dataset"]
 __all__ += ["train_batches", "train_id_from_id"]
 
 READS = frozenset({"source_from_target", "semantic", "instance", "confidence", "depth"})
 TRUTHS = ("depth", "semantic", "instance")  # a frame with one of those asked for can be evaluated
-_IMAGES = ("image", "semantic", "instance", "confidence", "depth", "image_right")
 
 
 class Clip(NamedTuple):
@@ -126,11 +126,6 @@ def clips(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) ->
     return [found[i] for i in clip_rules.evenly_spaced(len(found), wanted)]
 
 
-def clip_count(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) -> int:
-    """How many clips `clips` gives."""
-    return len(clips(dataset, data, split=split, reads=reads))
-
-
 def frames(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) -> int:
     """How many frames `evaluation_batches` gives."""
     return len(_evaluation_frames(dataset, data, split=split, reads=reads))
@@ -165,7 +160,7 @@ def train_batches(
     if not plan:
         raise UserError(f"{dataset.path} has no training clip with {', '.join(sorted(reads)) or 'images'}")
     order_seed = int(np.random.SeedSequence(seed % 2**63).generate_state(1)[0])
-    loader = _Loader(dataset, tuple(data.size), reads, labels_full_size=False)
+    loader = Loader(dataset.path, dataset.metadata, tuple(data.size), reads, labels_full_size=False)
     # Process p's batches are p, p + P, p + 2 P ... of the shuffled stream cut into blocks of its share.
     batches = grain.MapDataset.source(plan).shuffle(seed=order_seed).repeat().map(loader)
     batches = batches.batch(batch_size // process_count)[process_index::process_count]
@@ -181,80 +176,10 @@ def evaluation_batches(
     """
     import grain
 
-    loader = _Loader(dataset, tuple(data.size), reads - {"source_from_target"}, labels_full_size=True)
+    reads = reads - {"source_from_target"}
+    loader = Loader(dataset.path, dataset.metadata, tuple(data.size), reads, labels_full_size=True)
     plan = _evaluation_frames(dataset, data, split=split, reads=reads)
     return _iterate(grain.MapDataset.source(plan).map(loader).batch(batch_size), data) if plan else iter(())
-
-
-@dataclasses.dataclass
-class _Loader:
-    """Turns a clip into the arrays of one row of a batch. Pickles into worker processes, which open their own files."""
-
-    dataset: Dataset
-    size: tuple[int, int]
-    reads: frozenset[str]
-    labels_full_size: bool
-
-    def __post_init__(self):
-        from tfds_kitti360.resize import resize_intrinsics
-
-        stored = np.array(self.dataset.metadata["intrinsics"])
-        self._intrinsics = resize_intrinsics(stored, old=self.dataset.size, new=self.size).astype(np.float32)
-        self._sources: dict[int, Any] = {}
-
-    def __getstate__(self):
-        return {**self.__dict__, "_sources": {}}
-
-    def __call__(self, clip: Clip) -> dict[str, Any]:
-        from tfds_kitti360.resize import reduce_image, reduce_map
-
-        records = [self._source(clip.drive)[position] for position in clip.positions]
-        middle = len(records) // 2
-        target, others = records[middle], records[:middle] + records[middle + 1 :]
-        row = {
-            "image": np.stack([reduce_image(_decode(record, "image"), self.size) for record in records]),
-            "intrinsics": self._intrinsics,
-            "drive": np.int32(target["drive"]),
-            "frame": np.int32(target["frame"]),
-        }
-        if "source_from_target" in self.reads:
-            known = all(record["has_pose"] for record in records)
-            # World coordinates are kilometres: the inverse is taken in float64.
-            row["source_from_target"] = np.stack(
-                [np.linalg.inv(other["pose"]) @ target["pose"] if known else np.eye(4) for other in others]
-            ).astype(np.float32)
-            row["has_pose"] = np.bool_(known)
-        for kind in self.reads & {"semantic", "instance", "confidence"}:
-            labels = _decode(target, kind)
-            row[kind] = labels if self.labels_full_size else reduce_map(labels, self.size)
-        if "instance" in row:
-            row["instance"] = row["instance"].astype(np.int32)
-        if "confidence" in row:  # a label without confidence counts in full
-            values = row["confidence"].astype(np.float32) / 65535
-            row["confidence"] = values if target["has_confidence"] else np.ones_like(values)
-        if "depth" in self.reads:
-            row["depth"] = _decode(target, "depth").astype(np.float32) / self.dataset.metadata["depth_scale"]
-        return row
-
-    def _source(self, drive: int) -> Any:
-        if drive not in self._sources:
-            import tensorflow_datasets as tfds
-
-            builder = tfds.builder_from_directory(str(self.dataset.path))
-            skipped = {key: tfds.decode.SkipDecoding() for key in _IMAGES if key in builder.info.features}
-            self._sources[drive] = builder.as_data_source(f"drive_{drive:04d}", decoders=skipped)
-        return self._sources[drive]
-
-
-def _decode(record: dict[str, Any], kind: str) -> np.ndarray:
-    """uint8 [h w 3], red first, or uint8 or uint16 [h w]."""
-    import cv2
-
-    picture = cv2.imdecode(np.frombuffer(record[kind], np.uint8), cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        where = f"drive {record['drive']:04d} frame {record['frame']}"
-        raise UserError(f"the stored {kind} of {where} is damaged; delete the built data set and build it again")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if picture.ndim == 3 else picture
 
 
 def _iterate(batches: Any, data: Data) -> Iterator[dict[str, np.ndarray]]:
