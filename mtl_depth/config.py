@@ -89,7 +89,9 @@ class Train:
     steps: int | None = None  # optimiser steps; wins over epochs when set
     epochs: int = 20  # passes over the training clips
     batch_size: int = 8  # clips of a step, over all devices
+    accumulate: int = 1  # parts of a batch that are worked through one after the other, in the memory of one part
     learning_rate: float = 1e-4  # until the drop
+    reference_batch: int = 0  # learning_rate is meant for so many clips and grows with batch_size; 0: taken as it is
     drop_after: float = 0.75  # share of the steps after which the learning rate drops
     drop_factor: float = 0.1  # learning rate after the drop, relative to before
     warmup_steps: int = 0  # linear warm-up from zero
@@ -98,6 +100,7 @@ class Train:
     balance: str = "fixed"  # of the tasks' weights: "fixed", "uncertainty" or "gradient_scale" (see learning/balance)
     balance_multiplier: float = 10.0  # on the learning rate of the log-variances of "uncertainty"
     clip_norm: float | None = None  # clips the global gradient norm; None: no clipping
+    max_skipped: int = 10  # updates skipped in a row, because loss or gradient is not finite, before the run stops
     augment: bool = True  # flips and colour jitter
     seed: int = 0  # of weights, order of clips and augmentation
     log_every: int = 50  # steps between rows of metrics.jsonl

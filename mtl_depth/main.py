@@ -1,10 +1,11 @@
-"""The command: flags -> Config -> train | evaluate | predict | export.
+"""The command: flags -> Config -> train | evaluate | predict | export | replay.
 
     python -m mtl_depth.main --config=configs/instance.py --workdir=RUN
 
 Every setting of mtl_depth/config.py can be overridden: --config.train.batch_size=4 --config.tasks.depth.motion=recorded
 """
 
+import contextlib
 import dataclasses
 import difflib
 import os
@@ -18,7 +19,7 @@ from ml_collections import config_flags
 from mtl_depth import config as configuration
 from mtl_depth.errors import UserError
 
-MODES = ("train", "evaluate", "predict", "export")
+MODES = ("train", "evaluate", "predict", "export", "replay")
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -30,7 +31,10 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, evaluation, pictures.")
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
 _INPUT = flags.DEFINE_string(
-    "input", None, "predict: a picture, a folder, a pattern ('a/*.png') or a video; left out: evaluation frames."
+    "input",
+    None,
+    "predict: a picture, a folder, a pattern ('a/*.png') or a video; left out: evaluation frames. "
+    "replay: a replay_<step>.npz; left out: the newest of the run.",
 )
 _WRITE = flags.DEFINE_list(
     "write",
@@ -64,7 +68,8 @@ def _dispatch() -> None:
     config = _CONFIG.value
     if not isinstance(config, configuration.Config):
         raise UserError("--config=FILE is needed, such as --config=configs/instance.py; --help lists all flags.")
-    if not _WORKDIR.value and not (config.weights and _MODE.value in ("predict", "export")):
+    needless = (config.weights and _MODE.value in ("predict", "export")) or (_INPUT.value and _MODE.value == "replay")
+    if not _WORKDIR.value and not needless:
         raise UserError("--workdir=DIR is needed: the folder of the run.")
     workdir = pathlib.Path(_WORKDIR.value or ".")
     _use_compilation_cache()
@@ -72,8 +77,11 @@ def _dispatch() -> None:
     # Imported late: `--help` and mistakes in the flags should answer at once.
     if _MODE.value == "train":
         from mtl_depth import train
+        from mtl_depth.runtime import distributed
 
-        train.run(config, workdir)
+        several = distributed.connect()
+        with distributed.lost_process_is_said() if several else contextlib.nullcontext():
+            train.run(config, workdir)
     elif _MODE.value == "evaluate":
         from mtl_depth import evaluate
 
@@ -82,6 +90,10 @@ def _dispatch() -> None:
         from mtl_depth import predict
 
         predict.run(config, workdir, _INPUT.value, _OUTPUT.value, write=_WRITE.value, camera=_INTRINSICS.value)
+    elif _MODE.value == "replay":
+        from mtl_depth import replay
+
+        replay.run(workdir, _INPUT.value)
     else:
         from mtl_depth import export
 

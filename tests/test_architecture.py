@@ -21,9 +21,9 @@ FLOORS = (
     ("learning", "pretrained"),
     ("perceiver",),
     ("restore",),
-    ("inference", "submission", "prediction", "table"),
+    ("inference", "claim", "submission", "prediction", "table"),
     ("page",),
-    ("train", "evaluate", "predict", "export"),
+    ("train", "evaluate", "predict", "export", "replay"),
     ("main", "experiments", "benchmarks"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

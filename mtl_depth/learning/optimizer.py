@@ -10,8 +10,14 @@ from mtl_depth import config
 
 
 def schedule(train: config.Train, *, steps: int) -> optax.Schedule:
-    """Linear warm-up, then a constant rate that drops once (SPEC 5: 1e-4, then 1e-5 after 3/4 of the steps)."""
-    drop = optax.piecewise_constant_schedule(train.learning_rate, {int(train.drop_after * steps): train.drop_factor})
+    """Linear warm-up, then a constant rate that drops once (SPEC 5: 1e-4, then 1e-5 after 3/4 of the steps).
+
+    With `train.reference_batch` the rate grows with the batch (the linear scaling rule, Goyal et al. 2017).
+    """
+    scale = train.batch_size / train.reference_batch if train.reference_batch else 1.0
+    drop = optax.piecewise_constant_schedule(
+        train.learning_rate * scale, {int(train.drop_after * steps): train.drop_factor}
+    )
     if not train.warmup_steps:
         return drop
     return lambda step: drop(step) * jax.numpy.minimum(1.0, (step + 1) / train.warmup_steps)

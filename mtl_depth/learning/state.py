@@ -15,11 +15,13 @@ class TrainState(NamedTuple):
     """Everything that a checkpoint holds. It has no device axis, so it restores onto any number of devices.
 
     Attributes:
-        step: optimiser steps taken, int32 scalar.
+        step: batches seen, int32 scalar; a skipped update counts too, so that data and keys go on.
         params: {"encoder", "pose", "head_<task>", "balance"}, those that the run has.
         batch_stats: running averages of BatchNorm.
         opt_state: of the optimiser.
         key: root of all randomness; never advanced, always `fold_in(key, step)`.
+        skipped: updates left out because loss or gradient was not finite, int32 scalar.
+        skipped_in_row: how many of them came last, one after the other, int32 scalar.
     """
 
     step: jax.Array
@@ -27,6 +29,8 @@ class TrainState(NamedTuple):
     batch_stats: Any
     opt_state: Any
     key: jax.Array
+    skipped: jax.Array
+    skipped_in_row: jax.Array
 
 
 def create(
@@ -56,4 +60,6 @@ def from_variables(key: jax.Array, variables: dict[str, Any], optimizer: optax.G
         batch_stats=variables["batch_stats"],
         opt_state=optimizer.init(variables["params"]),
         key=key,
+        skipped=jnp.zeros((), jnp.int32),
+        skipped_in_row=jnp.zeros((), jnp.int32),
     )

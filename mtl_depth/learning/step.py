@@ -1,20 +1,18 @@
 """One training step, the same for any number of devices."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from mtl_depth.augment import augment
 from mtl_depth.learning.balance import as_they_are
+from mtl_depth.learning.gradients import Batch, make_gradients
 from mtl_depth.learning.state import TrainState
 from mtl_depth.models.network import Network
 from mtl_depth.tasks.base import Task
 
-MAPS = ("semantic", "instance", "confidence", "source_semantic", "image_right")  # mirrored with the images
-MOTIONS = ("source_from_target", "right_from_target")
 TrainStep = Callable[..., tuple[TrainState, dict[str, jax.Array]]]
 
 
@@ -25,81 +23,39 @@ def make_train_step(
     *,
     augmented: bool,
     weigh: Callable[..., Any] = as_they_are,
+    guarded: bool = True,
 ) -> TrainStep:
     """Builds `train_step(state, batch, *, axis_name=None) -> (state, metrics)`.
 
-    Under a named axis every device holds an equal share of the batch. Sums and their counts are added over the axis
-    before they are divided, so that N devices equal one; the keys follow the sample's place in the global batch, so
-    that the number of devices changes no random number. `weigh` is that of the tasks' balance.
+    Where loss, gradient or statistics of the batch are not finite, parameters, statistics and optimiser stay as they
+    are; the step still counts, so that data and keys go on. What decides is the same number on every device.
+
+    Args:
+        network: the network.
+        tasks: whose losses are summed.
+        optimizer: of all parameters.
+        augmented: whether clips are flipped and their colours jittered.
+        weigh: that of the tasks' balance.
+        guarded: whether such updates are skipped and the tasks' health is measured; off only to time what that costs.
     """
+    gradients = make_gradients(network, tasks, augmented=augmented, weigh=weigh, watched=guarded)
 
     def train_step(
-        state: TrainState, batch: Mapping[str, jax.Array], *, axis_name: str | None = None
+        state: TrainState, batch: Batch | tuple[Batch, ...], *, axis_name: str | None = None
     ) -> tuple[TrainState, dict[str, jax.Array]]:
-        def across(tree: Any) -> Any:
-            return tree if axis_name is None else jax.lax.psum(tree, axis_name)
-
-        keys = _sample_keys(state, batch["image"].shape[0], 1 + len(tasks), axis_name=axis_name)
-        batch, seen = _prepare(keys[:, 0], batch, augmented=augmented)
-
-        def objective(params: Any) -> tuple[jax.Array, Any]:
-            outputs, updated = network.apply(
-                {"params": params, "batch_stats": state.batch_stats},
-                seen,
-                train=True,
-                axis_name=axis_name,
-                mutable=["batch_stats"],
-            )
-            sums = {}
-            for position, task in enumerate(tasks):
-                sums |= task.loss(keys[:, 1 + position], outputs, batch)
-            counts = across({name: jax.lax.stop_gradient(count) for name, (_, count) in sums.items()})
-            terms = {name: total / jnp.maximum(counts[name], 1) for name, (total, _) in sums.items()}
-            terms = weigh(params, terms, 1 / across(1))
-            return sum(terms.values()), (terms, updated["batch_stats"])
-
-        grads, (terms, batch_stats) = jax.grad(objective, has_aux=True)(state.params)
-        grads, terms = across((grads, terms))
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        metrics = {"loss": sum(terms.values()), **terms, "gradient_norm": optax.tree.norm(grads)}
-        next_state = TrainState(
-            step=state.step + 1,
-            params=optax.apply_updates(state.params, updates),
-            batch_stats=batch_stats,
-            opt_state=opt_state,
-            key=state.key,
-        )
-        return next_state, metrics
+        found = gradients(state, batch, axis_name=axis_name)
+        updates, opt_state = optimizer.update(found.grads, state.opt_state, state.params)
+        loss, norm = sum(found.terms.values()), optax.tree.norm(found.grads)
+        new = (optax.apply_updates(state.params, updates), found.batch_stats, opt_state)
+        skipped, in_row = state.skipped, state.skipped_in_row
+        if guarded:
+            fine = jnp.isfinite(loss) & jnp.isfinite(norm) & jnp.isfinite(optax.tree.norm(found.batch_stats))
+            old = (state.params, state.batch_stats, state.opt_state)
+            new = jax.tree.map(lambda after, before: jnp.where(fine, after, before), new, old)
+            skipped, in_row = skipped + ~fine, jnp.where(fine, 0, in_row + 1)
+        metrics = {"loss": loss, **found.terms, "gradient_norm": norm, **found.health, "skipped": skipped}
+        metrics["skipped_in_row"] = in_row
+        params, batch_stats, opt_state = new
+        return TrainState(state.step + 1, params, batch_stats, opt_state, state.key, skipped, in_row), metrics
 
     return train_step
-
-
-def _sample_keys(state: TrainState, samples: int, purposes: int, *, axis_name: str | None) -> jax.Array:
-    """Keys [samples, purposes]: root -> step -> place in the global batch -> purpose."""
-    first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * samples
-    key = jax.random.fold_in(state.key, state.step)
-    return jax.vmap(lambda place: jax.random.split(jax.random.fold_in(key, place), purposes))(
-        first + jnp.arange(samples)
-    )
-
-
-def _prepare(
-    keys: jax.Array, batch: Mapping[str, jax.Array], *, augmented: bool
-) -> tuple[dict[str, jax.Array], jax.Array]:
-    """uint8 batch -> (batch with the clean float images for the losses, the clip that the networks see)."""
-    images = {name: batch[name].astype(jnp.float32) / 255 for name in ("image", "image_right") if name in batch}
-    batch = dict(batch) | images
-    if not augmented:
-        return batch, batch["image"]
-    mirrored = {name: batch[name] for name in MAPS if name in batch}
-    motions = [name for name in MOTIONS if name in batch]
-    all_motions = jnp.concatenate([batch[name] for name in motions], axis=1) if motions else None
-    clean, seen, intrinsics, all_motions, maps = jax.vmap(augment)(
-        keys, batch["image"], batch["intrinsics"], all_motions, mirrored
-    )
-    batch |= {"image": clean, "intrinsics": intrinsics, **maps}
-    start = 0
-    for name in motions:
-        end = start + batch[name].shape[1]
-        batch[name], start = all_motions[:, start:end], end
-    return batch, seen

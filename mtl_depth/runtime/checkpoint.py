@@ -1,57 +1,118 @@
-"""Checkpoints of a run, by Orbax."""
+"""Checkpoints of a run: arrays by Orbax, in folders that are named when all of them is on disk."""
 
+import concurrent.futures
 import pathlib
+import shutil
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
-from orbax.checkpoint import checkpoint_managers as managers
 
 from mtl_depth.errors import UserError
+from mtl_depth.runtime import log, manifest
 
 BEST = "abs_rel"  # smaller is better
+PART, DELETED, DAMAGED = ".part", ".deleted", ".damaged"  # endings of folders that are no checkpoints
 
 
 class Checkpoints:
-    """The checkpoints of one run folder: the newest few, and the one with the smallest Abs Rel."""
+    """The checkpoints of one run folder: the newest few, and the one with the smallest Abs Rel.
 
-    def __init__(self, folder: pathlib.Path, *, keep: int):
-        self._manager = _open(
-            folder,
-            preservation_policy=managers.AnyPreservationPolicy(
-                [
-                    managers.LatestN(keep),
-                    managers.BestN(
-                        get_metric_fn=lambda metrics: metrics[BEST],
-                        reverse=True,
-                        n=1,
-                        keep_checkpoints_without_metrics=False,
-                    ),
-                ]
-            ),
-        )
+    A checkpoint is a folder `<step>` with the arrays below `state` and a manifest of checksums. It is written beside
+    in the background, synced to disk and then named, so that a crash leaves the earlier ones and no half one.
+    """
+
+    def __init__(self, folder: pathlib.Path, *, keep: int, writes: bool = True):
+        """Opens `folder`; `keep` newest ones are kept. Of several processes one `writes`, the others only restore."""
+        self._folder, self._keep, self._writes = folder.absolute(), keep, writes
+        self._background = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+        self._writing: concurrent.futures.Future | None = None
+        if writes:
+            folder.mkdir(parents=True, exist_ok=True)
+            for left in [*folder.glob(f"*{PART}"), *folder.glob(f"*{DELETED}")]:
+                shutil.rmtree(left)
 
     def save(self, step: int, state: Any, *, abs_rel: float | None = None) -> None:
-        """Writes the state in the background; `abs_rel` lets it compete for the best."""
-        if step in self._manager.all_steps():
-            return
-        metrics = None if abs_rel is None else {BEST: abs_rel}
-        self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(state._asdict())), metrics=metrics)
+        """Copies the state and writes it in the background; `abs_rel` lets it compete for the best.
 
-    def latest(self) -> int | None:
-        """Step of the newest checkpoint, or None."""
-        return self._manager.latest_step()
+        Raises:
+            UserError: this checkpoint, or the one before it, cannot be written.
+        """
+        self.wait()
+        if not self._writes or step in steps_in(self._folder):
+            return
+        arrays = jax.tree.map(_to_host, state._asdict())  # a copy: the next step takes the state's memory
+        self._writing = self._background.submit(self._write, step, arrays, {} if abs_rel is None else {BEST: abs_rel})
+
+    def newest(self) -> int | None:
+        """Step of the newest checkpoint that is whole, or None; damaged ones are set aside with a warning."""
+        for step in reversed(steps_in(self._folder)):
+            folder = self._folder / str(step)
+            try:
+                manifest.check(folder)
+                return step
+            except ValueError as error:
+                aside = _unused(folder.with_name(folder.name + DAMAGED))
+                folder.rename(aside)
+                log.say(f"warning: the checkpoint {folder} is damaged: {error}. It is now {aside.name} and not used.")
+        return None
 
     def restore(self, step: int, target: Any) -> Any:
-        """The state saved at `step`, with the shapes, types and devices of `target`."""
-        shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, target._asdict())
-        restored = self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(shapes)))
-        return type(target)(**restored["state"])
+        """The state saved at `step`, with the shapes and types of `target`, on the first device.
+
+        Raises:
+            UserError: it was saved by another version, or is damaged.
+        """
+        return type(target)(**_restore(self._folder / str(step), target._asdict()))
+
+    def wait(self) -> None:
+        """Waits until what was saved is on disk. Raises UserError if it cannot be written."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
 
     def close(self) -> None:
-        """Waits until everything is on disk."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits until everything is on disk. Raises UserError if it cannot be written."""
+        try:
+            self.wait()
+        finally:
+            self._background.shutdown()
+
+    def _write(self, step: int, arrays: Any, notes: dict[str, Any]) -> None:
+        part = self._folder / f"{step}{PART}"
+        try:
+            part.mkdir()
+            with _checkpointer() as checkpointer:
+                checkpointer.save(part / "state", args=ocp.args.PyTreeSave(arrays))
+            manifest.commit(part, self._folder / str(step), notes)
+        except (OSError, ValueError) as error:
+            shutil.rmtree(part, ignore_errors=True)
+            raise UserError(
+                f"The checkpoint of step {step} cannot be written below {self._folder} ({_reason(error)}); the earlier "
+                "ones are kept. Free space, then the same command goes on from the newest."
+            ) from error
+        self._prune()
+
+    def _prune(self) -> None:
+        scores = {}
+        steps = steps_in(self._folder)
+        for step in steps:
+            try:
+                scores[step] = manifest.read_notes(self._folder / str(step)).get(BEST, np.inf)
+            except ValueError:  # `newest` will say so
+                continue
+        best = min(scores, key=scores.get, default=None)
+        kept = {*steps[-self._keep :], *([best] if scores.get(best, np.inf) < np.inf else [])}
+        for step in set(steps) - kept:
+            doomed = self._folder / f"{step}{DELETED}"
+            (self._folder / str(step)).rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+
+
+def steps_in(folder: pathlib.Path) -> list[int]:
+    """Steps of the checkpoints that are named in a `checkpoints` folder, in order."""
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
 
 
 def restore_variables(folder: pathlib.Path, target: dict[str, Any], *, checkpoint: str = "latest") -> dict[str, Any]:
@@ -63,41 +124,93 @@ def restore_variables(folder: pathlib.Path, target: dict[str, Any], *, checkpoin
         checkpoint: "latest", "best" or a step.
 
     Raises:
-        UserError: the folder holds no such checkpoint, or one of another network.
+        UserError: the folder holds no such checkpoint, a damaged one, or one of another network.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} does not exist; train first, or give the run's folder as --workdir.")
-    manager = _open(folder, read_only=True)
-    steps = sorted(manager.all_steps())
+    steps = steps_in(folder)
     if not steps:
         raise UserError(f"{folder} holds no finished checkpoint; train first.")
-    step = {"latest": manager.latest_step(), "best": manager.best_step()}.get(checkpoint, checkpoint)
+    step = {"latest": steps[-1], "best": _best(folder)}.get(checkpoint, checkpoint)
     if step is None:
         raise UserError(f"{folder} holds no evaluated checkpoint to call the best; set config.train.evaluate_every.")
     if not str(step).isdigit() or int(step) not in steps:
         raise UserError(f"{folder} has no checkpoint {step!r}; it has latest, best and {', '.join(map(str, steps))}.")
+    chosen = folder.absolute() / str(int(step))
+    if (chosen / manifest.NAME).exists() or not (chosen / "state").is_dir():
+        try:
+            manifest.check(chosen)
+        except ValueError as error:
+            others = [str(other) for other in steps if other != int(step)]
+            way_out = f"choose --config.evaluation.checkpoint={others[-1]}" if others else "train again"
+            raise UserError(f"The checkpoint {chosen} is damaged: {error}; {way_out}.") from None
+    else:
+        log.say(f"warning: {chosen} has no {manifest.NAME}, so it is used without being checked for damage.")
+    return _restore(chosen, dict(target), partial=True)
+
+
+def _best(folder: pathlib.Path) -> int | None:
+    scores = {}
+    for step in steps_in(folder):
+        try:
+            scores[step] = manifest.read_notes(folder / str(step))[BEST]
+        except (ValueError, KeyError):
+            continue
+    return min(scores, key=scores.get, default=None)
+
+
+def _checkpointer() -> ocp.Checkpointer:
+    """Orbax for this process alone, whatever other processes there are: the state is the same on all of them."""
+    me = jax.process_index()
+    options = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
+    return ocp.Checkpointer(
+        ocp.PyTreeCheckpointHandler(multiprocessing_options=options), multiprocessing_options=options
+    )
+
+
+def _restore(folder: pathlib.Path, target: dict[str, Any], *, partial: bool = False) -> dict[str, Any]:
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), dict(target))
+    shapes = jax.tree.map(lambda leaf: _shape(leaf, device), target)
     restore = ocp.args.PyTreeRestore(
-        item=shapes, restore_args=ocp.checkpoint_utils.construct_restore_args(shapes), partial_restore=True
+        item=shapes, restore_args=ocp.checkpoint_utils.construct_restore_args(shapes), partial_restore=partial
     )
     try:
-        return manager.restore(int(step), args=ocp.args.Composite(state=restore))["state"]
-    except (ValueError, KeyError) as error:
-        raise UserError(
-            f"{folder / str(step)} is damaged or of another network than config.json says: {error}"
-        ) from None
-    finally:
-        manager.close()
+        with _checkpointer() as checkpointer:
+            arrays = checkpointer.restore(folder / "state", args=restore)
+    except (ValueError, KeyError, OSError) as error:
+        raise UserError(f"{folder} is damaged or of another network than config.json says: {error}") from None
+    return jax.tree.map(_like, target, arrays)
 
 
-def _open(folder: pathlib.Path, **options: Any) -> ocp.CheckpointManager:
-    return ocp.CheckpointManager(
-        folder.absolute(),
-        options=ocp.CheckpointManagerOptions(
-            best_fn=lambda metrics: metrics[BEST],
-            best_mode="min",
-            cleanup_tmp_directories=not options.get("read_only", False),
-            **options,
-        ),
-    )
+def _is_key(leaf: Any) -> bool:
+    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _to_host(leaf: Any) -> np.ndarray:
+    return np.array(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+
+
+def _shape(leaf: Any, device: jax.sharding.Sharding) -> jax.ShapeDtypeStruct:
+    leaf = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device)
+
+
+def _like(leaf: Any, array: jax.Array) -> jax.Array:
+    return jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf)) if _is_key(leaf) else array
+
+
+def _unused(path: pathlib.Path) -> pathlib.Path:
+    """`path`, or the first of path.2, path.3, ... that does not exist."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}.{number}")
+    return free
+
+
+def _reason(error: Exception) -> str:
+    """What the file system said, out of a short or a long report."""
+    for known in ("No space left on device", "File too large", "Disk quota exceeded", "Read-only file system"):
+        if known in str(error):
+            return known
+    return str(error).splitlines()[0]

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import tqdm
 
+from mtl_depth.runtime.manifest import sync_folder
+
 
 def progress(items: Iterable[Any] | None = None, **options: Any) -> tqdm.tqdm:
     """A progress bar with rate and remaining time; in a log file a line every quarter of a minute."""
@@ -24,14 +26,19 @@ def say(sentence: str) -> None:
 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Writes a file whole or not at all."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file whole or not at all; it is on disk when this returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     with open(part, "w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1)
-        file.write("\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+    sync_folder(path.parent)
 
 
 class Log:
@@ -42,21 +49,31 @@ class Log:
         import tensorboardX  # takes most of a second, and only a training needs it
 
         workdir.mkdir(parents=True, exist_ok=True)
-        self._path = workdir / "metrics.jsonl"
-        rows = [row for row in read_metrics(self._path) if row["step"] <= step]
-        part = self._path.with_name("metrics.jsonl.part")
-        part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        part.replace(self._path)
-        self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (open as long as the run)
+        path = workdir / "metrics.jsonl"
+        rows = [row for row in read_metrics(path) if row["step"] <= step]
+        write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (open as long as the run)
         self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
 
     def scalars(self, step: int, values: Mapping[str, Any], **labels: str) -> None:
         """One row: `{"step": step, **labels, **values}`; nested values get names joined by slashes."""
         flat = flatten(values)
-        self._file.write(json.dumps({"step": step, **labels, **flat}) + "\n")
-        self._file.flush()
+        self.row(step, {**labels, **flat})
         for name, value in flat.items():
             self._board.add_scalar("/".join([*labels.values(), name]), value, step)
+
+    def row(self, step: int, values: Mapping[str, Any]) -> None:
+        """One row of metrics.jsonl alone, with any JSON values."""
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+
+    def say(self, sentence: str) -> None:
+        """Prints a line."""
+        say(sentence)
+
+    def sync(self) -> None:
+        """Waits until the rows are on disk: a checkpoint must not be there without those before it."""
+        os.fsync(self._file.fileno())
 
     def pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
         """uint8 pictures [b h w 3] by name."""
@@ -68,6 +85,13 @@ class Log:
         """Writes what is left."""
         self._file.close()
         self._board.close()
+
+
+class Silent:
+    """Takes what a Log takes and keeps nothing, for the processes of a run that do not write."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
@@ -82,13 +106,20 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 
 
 def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
-    """The whole rows of a metrics.jsonl; a last line that a crash cut short is left out. [] without a file."""
+    """The whole rows of a metrics.jsonl; [] without a file.
+
+    A last line that a crash cut short is left out in silence, a damaged line elsewhere with a warning.
+    """
     if not path.exists():
         return []
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+            row = json.loads(line)
+            if not isinstance(row["step"], int):
+                raise ValueError
+            rows.append(row)
+        except (ValueError, KeyError, TypeError):
+            if line.endswith(b"\n"):
+                say(f"warning: {path} line {number} is damaged and left out.")
     return rows

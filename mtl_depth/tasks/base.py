@@ -30,6 +30,20 @@ class Metrics(NamedTuple):
     summarise: Callable[[Sums], dict[str, Any]]
 
 
+class Health(NamedTuple):
+    """Signs that a task has stopped learning, watched while training.
+
+    Attributes:
+        measure: (outputs, batch) -> `{"disparity_spread": (total, count), ...}` over this device's share of the batch,
+            jit-able; the step divides after summing both over devices.
+        signs: by the name of a measured mean, the least value that is healthy, and what it means to lie below it and
+            what to do, in a sentence.
+    """
+
+    measure: Callable[[Arrays, Arrays], dict[str, tuple[Any, Any]]]
+    signs: dict[str, tuple[float, str]]
+
+
 class Task(NamedTuple):
     """One thing to learn.
 
@@ -39,13 +53,15 @@ class Task(NamedTuple):
         head: Flax module from encoder features to a dict of outputs.
         predicts_motion: whether the loss needs `source_from_target` of the pose network.
         loss: (keys[b], outputs, batch) -> terms `{"depth/photometric": (total, count), ...}`, weighted. `total` sums
-            over the valid samples or pixels of this device's share of the batch, `count` is their number; the step
-            divides after summing both over devices. `keys` is one PRNG key a sample; `batch` holds float32 images in
-            [0, 1] under `image` (b t h w 3, unaugmented in colour), its other keys are those of DESIGN 4.
+            over the valid samples or pixels of this device's share of the batch, `count` is their number, which never
+            depends on the outputs; the step divides after summing both over devices. `keys` is one PRNG key a sample;
+            `batch` holds float32 images in [0, 1] under `image` (b t h w 3, unaugmented in colour), its other keys are
+            those of DESIGN 4.
         decode: outputs -> predictions, jit-able, static shapes: `depth` b h w; `labels` b h w uint8 label ids;
             `instances` b h w int32 raw values with `scores` b n (score of instance number k + 1 of the picture).
         metrics: how predictions are scored.
         pictures: (outputs and predictions, batch) of NumPy arrays -> `{"depth": uint8 b h w 3, ...}`.
+        health: what to watch while training, or None.
     """
 
     name: str
@@ -56,6 +72,7 @@ class Task(NamedTuple):
     decode: Callable[[Arrays], dict[str, Any]]
     metrics: Metrics
     pictures: Callable[[Arrays, Arrays], dict[str, np.ndarray]]
+    health: Health | None = None
 
 
 def add(left: Sums | None, right: Sums) -> Sums:

@@ -15,6 +15,7 @@ from mtl_depth.image import resize_bilinear
 from mtl_depth.losses.photometric import depth_terms
 from mtl_depth.metrics import depth as metrics
 from mtl_depth.models.heads import DisparityHead
+from mtl_depth.tasks import depth_health
 from mtl_depth.tasks import guidance as guidances
 from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task, add
 
@@ -109,6 +110,7 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
         decode=lambda outputs: {"depth": depth_from_disparity(outputs["disparity"][0], **limits)},
         metrics=_metrics(limits, section.crop or None),
         pictures=pictures,
+        health=depth_health.make(**limits, predicts_motion=not recorded),
     )
 
 

@@ -1,0 +1,78 @@
+"""A folder that is there whole or not at all: checksums of its files, synced to disk before it gets its name."""
+
+import hashlib
+import json
+import os
+import pathlib
+from typing import Any
+
+NAME = "manifest.json"
+
+
+def commit(part: pathlib.Path, final: pathlib.Path, notes: dict[str, Any]) -> None:
+    """Writes the manifest of `part` with `notes` into it, syncs everything and renames it to `final`."""
+    files = {}
+    for path in _files(part):
+        with open(path, "rb") as file:
+            files[path.relative_to(part).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+    content = {"notes": notes, "files": files}
+    with open(part / NAME, "w", encoding="utf-8") as file:
+        json.dump(content | {"sha256": _digest(content)}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    for path in [part, *(path for path in part.rglob("*") if path.is_dir())]:
+        sync_folder(path)
+    part.rename(final)
+    sync_folder(final.parent)
+
+
+def read_notes(folder: pathlib.Path) -> dict[str, Any]:
+    """The notes that `folder` was committed with.
+
+    Raises:
+        ValueError: the manifest is missing or damaged.
+    """
+    return _read(folder)["notes"]
+
+
+def check(folder: pathlib.Path) -> None:
+    """Raises ValueError, which names the file, if a file of `folder` is missing or differs from what was committed."""
+    for name, digest in _read(folder)["files"].items():
+        try:
+            with open(folder / name, "rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ValueError(f"{name} cannot be read ({error.strerror})") from None
+        if found != digest:
+            raise ValueError(f"{name} differs from its checksum")
+
+
+def sync_folder(folder: pathlib.Path) -> None:
+    """Waits until the names in `folder` are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(folder: pathlib.Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / NAME).read_bytes())
+        digest = content.pop("sha256")
+        if digest == _digest(content):
+            return content
+    except FileNotFoundError:
+        raise ValueError(f"{NAME} is missing") from None
+    except (ValueError, KeyError, AttributeError):
+        pass
+    raise ValueError(f"{NAME} is damaged")
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,44 @@
+"""SIGTERM and Ctrl-C as a wish to stop that the training loop meets; a second Ctrl-C leaves at once."""
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+from mtl_depth.runtime import log
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Within it, the function that is given tells whether a signal has asked to stop.
+
+    A thread hears the signals, for Python's own handlers wait while the main thread compiles or computes.
+    """
+    asked = threading.Event()
+    ear, mouth = socket.socketpair()
+    mouth.setblocking(False)
+
+    def listen() -> None:
+        while numbers := ear.recv(1):
+            number = signal.Signals(numbers[0])
+            if asked.is_set() and number == signal.SIGINT:
+                os._exit(130)  # nothing is lost: what a checkpoint needs is on disk before the checkpoint has its name
+            if not asked.is_set():
+                log.say(f"{number.name}: saving, then leaving (Ctrl-C now leaves at once)")
+            asked.set()
+
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    wakeup = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        yield asked.is_set
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        mouth.close()
+        listener.join()
+        ear.close()

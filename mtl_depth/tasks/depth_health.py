@@ -1,0 +1,46 @@
+"""Signs that self-supervised depth has collapsed: a constant disparity, a motion of nothing."""
+
+import jax.numpy as jnp
+
+from mtl_depth.geometry.rigid import at_least_float32
+from mtl_depth.tasks.base import Arrays, Health
+
+LEAST_SPREAD = 0.02  # standard deviation of disparity over its mean; a street has 0.5 and more
+LEAST_PARALLAX = 0.05  # pixels; neighbours of a driving camera are several pixels apart
+
+
+def make(*, nearest: float, farthest: float, predicts_motion: bool) -> Health:
+    """Watches how much disparity varies inside a picture and, where motion is predicted, how far it moves the picture.
+
+    `motion_pixels` is fx |t| / depth, translation and depth being the predicted ones: the scale that both share
+    cancels out.
+    """
+
+    def measure(outputs: Arrays, batch: Arrays) -> dict:
+        disparity = at_least_float32(outputs["disparity"][-1])  # the coarsest scale tells as much and costs least
+        samples = jnp.float32(disparity.shape[0])
+        spread = disparity.std(axis=(1, 2)) / jnp.maximum(disparity.mean(axis=(1, 2)), 1e-7)
+        measured = {"disparity_spread": (spread.sum(), samples)}
+        if predicts_motion:
+            length = jnp.linalg.norm(outputs["source_from_target"][..., :3, 3], axis=-1).mean(axis=1)
+            inverse_depth = 1 / farthest + (1 / nearest - 1 / farthest) * disparity.mean(axis=(1, 2))
+            pixels = batch["intrinsics"][:, 0, 0] * length * inverse_depth
+            measured["motion_pixels"] = (pixels.sum(), samples)
+        return measured
+
+    signs = {
+        "disparity_spread": (
+            LEAST_SPREAD,
+            "the predicted depth is nearly the same everywhere in the picture. If it does not recover within some "
+            "hundred steps, check the intrinsics and that the camera moves in most clips, lower "
+            "config.train.learning_rate, or train with config.tasks.depth.motion=recorded",
+        )
+    }
+    if predicts_motion:
+        signs["motion_pixels"] = (
+            LEAST_PARALLAX,
+            "the predicted motion moves the neighbouring pictures by almost nothing, so depth cannot be learned. If it "
+            "does not recover within some hundred steps, check that the camera moves in most clips, raise "
+            "config.data.stride, lower config.train.learning_rate, or train with config.tasks.depth.motion=recorded",
+        )
+    return Health(measure=measure, signs=signs)
