@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 
 from mtl_depth.augment import augment
@@ -106,7 +107,11 @@ def make_gradients(
 
 
 def _sum_across(tree: Any, *, axis_name: str | None) -> Any:
-    return tree if axis_name is None else jax.lax.psum(tree, axis_name)
+    """The sum over devices, sent as one vector: one exchange, whatever the compiler would have made of many."""
+    if axis_name is None:
+        return tree
+    vector, restore = jax.flatten_util.ravel_pytree(tree)
+    return restore(jax.lax.psum(vector, axis_name))
 
 
 def _counts(sums: Mapping[str, tuple[jax.Array, jax.Array]]) -> dict[str, jax.Array]:

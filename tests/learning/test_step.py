@@ -64,14 +64,14 @@ def one_device(run):
     return take_steps(run, devices=1)
 
 
-def take_steps(run, *, devices: int, steps: int = 2):
+def take_steps(run, *, devices: int, steps: int = 2, make=make_batch):
     state, step = run
     chosen = Devices(devices)
     parallel = chosen.parallelize(step)
     state = chosen.place_state(jax.tree.map(jnp.copy, state))
     losses = []
     for number in range(steps):
-        state, metrics = parallel(state, chosen.place_batch(make_batch(number)))
+        state, metrics = parallel(state, chosen.place_batch(make(number)))
         losses.append({name: float(value) for name, value in metrics.items()})
     return jax.device_get(state), losses
 
@@ -97,6 +97,32 @@ def test_many_devices_equal_one(run, one_device, devices):
         np.testing.assert_allclose(seen, expected, atol=1e-5, rtol=1e-4)
     for expected, seen in zip(jax.tree.leaves(one.batch_stats), jax.tree.leaves(many.batch_stats)):
         np.testing.assert_allclose(seen, expected, atol=1e-5, rtol=1e-4)
+
+
+def poisoned(number: int) -> dict[str, np.ndarray]:
+    """As `make_batch`, but one clip of batch 0 has intrinsics that are not finite."""
+    batch = make_batch(number)
+    if number == 0:
+        batch["intrinsics"][5] = np.nan
+    return batch
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [1, 8])
+def test_what_is_not_finite_changes_nothing_but_the_step(run, devices):
+    begin = run[0]
+    skipped, (row,) = take_steps(run, devices=devices, steps=1, make=poisoned)
+    assert not np.isfinite([row["loss"], row["gradient_norm"]]).all()
+    assert row["skipped"] == row["skipped_in_row"] == 1
+    assert skipped.step == 1 and skipped.skipped == 1
+    for name in ("params", "batch_stats", "opt_state"):
+        jax.tree.map(np.testing.assert_array_equal, getattr(skipped, name), getattr(begin, name))
+    after, rows = take_steps(run, devices=devices, steps=2, make=poisoned)
+    assert np.isfinite(rows[1]["loss"]) and rows[1]["skipped"] == 1 and rows[1]["skipped_in_row"] == 0
+    # Data and keys go on: the second step is that of the second batch from untouched weights.
+    untouched = (begin._replace(step=jnp.int32(1)), run[1])
+    expected, _ = take_steps(untouched, devices=devices, steps=1, make=lambda number: make_batch(1))
+    jax.tree.map(np.testing.assert_array_equal, after.params, expected.params)
 
 
 def sharded_shapes():
