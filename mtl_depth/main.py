@@ -80,7 +80,7 @@ def _dispatch() -> None:
         from mtl_depth.runtime import distributed
 
         several = distributed.connect()
-        with distributed.lost_process_is_said() if several else contextlib.nullcontext():
+        with distributed.together() if several else contextlib.nullcontext():
             train.run(config, workdir)
     elif _MODE.value == "evaluate":
         from mtl_depth import evaluate

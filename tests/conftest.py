@@ -19,6 +19,24 @@ from absl import flags  # noqa: E402
 SHARED = pathlib.Path(__file__).resolve().parents[1].parent / "shared"
 
 
+def pytest_addoption(parser):
+    parser.addoption("--count", type=int, default=5, help="how many times tests/reliability kills a training")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests/reliability tried, and what happened."""
+    found: dict[str, list[str]] = {}
+    for report in terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", []):
+        for name, value in report.user_properties:
+            if report.when == "call" and name.startswith("tried "):
+                found.setdefault(name.removeprefix("tried "), []).append(value if report.passed else "FAILED")
+    if found:
+        terminalreporter.section("what was tried, and what happened")
+    for name, outcomes in sorted(found.items()):
+        counts = ", ".join(f"{outcome}: {outcomes.count(outcome)}" for outcome in sorted(set(outcomes)))
+        terminalreporter.write_line(f"{name:40} tried {len(outcomes):3}   {counts}")
+
+
 def pytest_configure(config):
     flags.FLAGS.mark_as_parsed()  # grain reads absl flags even without a command line
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 
 from mtl_depth.errors import UserError
@@ -42,22 +43,27 @@ def connect(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 @contextlib.contextmanager
-def lost_process_is_said() -> Iterator[None]:
-    """Within it, the failure of an exchange with another process ends this one with a sentence and exit status 2."""
+def together() -> Iterator[None]:
+    """Within it, an error ends this process at once, for a tidy exit would wait for the others, which wait for it.
+
+    What is no UserError is taken for the failure of an exchange with a process that is gone.
+    """
     try:
         yield
+    except UserError as error:
+        _leave(f"error: {error}")
     except (RuntimeError, ValueError) as error:
-        import traceback
-
-        if os.environ.get("MTL_DEBUG"):
-            traceback.print_exc()
-        print(
+        _leave(
             "error: another process of this run is gone, so this one stops too "
-            f"({_first_line(error)}). Start all of them again; they go on from the newest checkpoint.",
-            file=sys.stderr,
-            flush=True,
+            f"({_first_line(error)}). Start all of them again; they go on from the newest checkpoint."
         )
-        os._exit(2)  # a tidy exit would wait for the others
+    except Exception:
+        _leave(traceback.format_exc())
+
+
+def _leave(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+    os._exit(2)
 
 
 def _in_cluster(environment: Mapping[str, str]) -> bool:

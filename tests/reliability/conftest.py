@@ -1,0 +1,129 @@
+"""A small data set, trainings as processes of their own, and the run that nothing has interrupted."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from tfds_kitti360 import build
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STEPS = 8
+
+
+class Ended(NamedTuple):
+    """A training that has ended: exit status (negative: the signal), what it printed, and how long it took."""
+
+    status: int
+    printed: str
+    seconds: float
+
+
+class Zygote:
+    """A process that forks trainings, one at a time."""
+
+    def __init__(self, folder: pathlib.Path):
+        self._log = folder / "log.txt"
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        self._process = subprocess.Popen(
+            [sys.executable, str(pathlib.Path(__file__).with_name("zygote.py"))],
+            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, argv: list[str], *, meanwhile: Callable[[int], None] | None = None, file_limit: int = 0) -> Ended:
+        """Runs a command line of mtl_depth.main; `meanwhile` gets its process id, in a thread."""
+        self._log.unlink(missing_ok=True)
+        begun = time.monotonic()
+        order = {"argv": argv, "log": str(self._log), "file_limit": file_limit}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        child = int(self._process.stdout.readline())
+        if meanwhile is not None:
+            threading.Thread(target=meanwhile, args=(child,), daemon=True).start()
+        timer = threading.Timer(120, lambda: send(child, signal.SIGKILL))
+        timer.start()
+        status = int(self._process.stdout.readline())
+        timer.cancel()
+        return Ended(status, self._log.read_text(errors="replace"), time.monotonic() - begun)
+
+    def close(self) -> None:
+        """Ends the process; its trainings have ended."""
+        self._process.stdin.close()
+        self._process.wait(timeout=20)
+
+
+def send(child: int, number: int) -> None:
+    """A signal, to a process that may have ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, number)
+
+
+@pytest.fixture(scope="session")
+def data_dir(city, tmp_path_factory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("built")
+    assert build.main([f"--manual_dir={city}", f"--data_dir={folder}", "--size=64x96"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def zygote(tmp_path_factory):
+    made = Zygote(tmp_path_factory.mktemp("zygote"))
+    yield made
+    made.close()
+
+
+def arguments(data_dir: pathlib.Path, workdir: pathlib.Path, *more: str) -> list[str]:
+    """The smallest training: depth from recorded motion, two clips a step, a checkpoint every third step."""
+    return [
+        "--config=configs/tiny.py:depth", f"--workdir={workdir}", f"--config.data.data_dir={data_dir}",
+        "--config.data.size=64,64", "--config.data.threads=1", "--config.data.eval_frames=2",
+        "--config.model.width=0.125", f"--config.train.steps={STEPS}", "--config.train.batch_size=2",
+        "--config.train.log_every=1", "--config.train.picture_every=0", "--config.train.checkpoint_every=2",
+        "--config.train.devices=1", "--config.evaluation.batch_size=2", *more,
+    ]  # fmt: skip
+
+
+class Whole(NamedTuple):
+    """The run that nothing has interrupted."""
+
+    workdir: pathlib.Path
+    seconds: float
+
+
+@pytest.fixture(scope="session")
+def whole(zygote, data_dir, tmp_path_factory) -> Whole:
+    folder = tmp_path_factory.mktemp("runs")
+    zygote.run(arguments(data_dir, folder / "first"))  # fills the cache of compiled programs
+    ended = zygote.run(arguments(data_dir, folder / "whole"))
+    assert ended.status == 0, ended.printed
+    return Whole(folder / "whole", ended.seconds)
+
+
+def final_state(workdir: pathlib.Path) -> dict[str, np.ndarray]:
+    """Everything in the last step's checkpoint, by name."""
+    import jax
+    import orbax.checkpoint as ocp
+
+    tree = ocp.PyTreeCheckpointer().restore(workdir / "checkpoints" / str(STEPS) / "state")
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def assert_identical(workdir: pathlib.Path, expected: pathlib.Path) -> None:
+    """Parameters, statistics, optimiser, metrics.jsonl and evaluation of two runs are the same, bit for bit."""
+    found, wanted = final_state(workdir), final_state(expected)
+    assert found.keys() == wanted.keys() and len(wanted) > 50
+    for name, values in wanted.items():
+        assert found[name].tobytes() == values.tobytes(), name
+    for name in ("metrics.jsonl", "evaluation.json"):
+        assert (workdir / name).read_bytes() == (expected / name).read_bytes(), name
+    assert not [path for path in (workdir / "checkpoints").iterdir() if path.suffix in (".part", ".deleted")]
