@@ -13,7 +13,7 @@ from mtl_depth import pretrained
 from mtl_depth.errors import UserError
 
 torch = pytest.importorskip("torch")
-torch_reference = pytest.importorskip("torch_reference")
+torch_reference = pytest.importorskip("mtl_depth.benchmarks.peer_networks")
 
 FILES = ("encoder", "depth", "pose_encoder", "pose")
 

@@ -22,9 +22,9 @@ from mtl_depth.models.network import make_network
 from mtl_depth.tasks import depth
 
 torch = pytest.importorskip("torch")
-import torch_objective  # noqa: E402
-import torch_reference  # noqa: E402
 import torch_variables  # noqa: E402
+
+from mtl_depth.benchmarks import peer_networks, peer_objective  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +66,7 @@ def make_batch():
 
 def make_reference():
     """Networks whose pose is biased to a clear motion, to the right and down like the texture's."""
-    reference = torch_reference.Monodepth2(18, WIDTH).double().train()
+    reference = peer_networks.Monodepth2(18, WIDTH).double().train()
     with torch.no_grad():
         reference.pose.net[3].bias[:6] = torch.tensor([0.5, -0.5, 0.25, 3.0, 1.0, -0.5])
     return reference
@@ -101,7 +101,7 @@ def their_steps(reference, make, network, root):
         optimizer.zero_grad()
         disparities, motions = reference.outputs(clip)
         noise = tie_noise(root, number)
-        terms, masks = torch_objective.per_scale(disparities, motions, target, sources, matrix, noise)
+        terms, masks = peer_objective.per_scale(disparities, motions, target, sources, matrix, noise)
         terms.mean().backward()
         losses.append(terms.mean().item())
         if number == 0:

@@ -57,7 +57,7 @@ def example(seed=0, *, scales=4, dtype=np.float32):
 
 def test_equals_pytorch_with_all_gradients():
     torch = pytest.importorskip("torch")
-    torch_objective = pytest.importorskip("torch_objective")
+    torch_objective = pytest.importorskip("mtl_depth.benchmarks.peer_objective")
     with jax.enable_x64(True):
         inputs = example(dtype=np.float64)
         (loss, per_scale, selected), (by_disparity, by_vector) = objective_and_gradients(*inputs)

@@ -29,7 +29,7 @@ def network():
 @pytest.fixture(scope="module")
 def reference():
     pytest.importorskip("torch")
-    return pytest.importorskip("torch_reference").Monodepth2(18, WIDTH).eval()
+    return pytest.importorskip("mtl_depth.benchmarks.peer_networks").Monodepth2(18, WIDTH).eval()
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def evaluated(network, variables, clip):
 def trained(clip):
     """Gradients, outputs and statistics of a training pass, in float64."""
     pytest.importorskip("torch")
-    reference = pytest.importorskip("torch_reference").Monodepth2(18, WIDTH).double().train()
+    reference = pytest.importorskip("mtl_depth.benchmarks.peer_networks").Monodepth2(18, WIDTH).double().train()
     with jax.enable_x64(True):
         head = DisparityHead(WIDTH, jnp.float64)
         network = make_network(width=WIDTH, dtype=jnp.float64, heads=(("depth", head),), predict_motion=True)

@@ -1,4 +1,7 @@
-"""The networks of SPEC 4 in PyTorch, written from its formulas, with the published names of parameters."""
+"""The networks of SPEC 4 in PyTorch, written from its formulas, with the published names of parameters.
+
+They are what ours are timed beside, and the independent reference that our tests compare them with.
+"""
 
 import numpy
 import torch
@@ -196,17 +199,19 @@ class Monodepth2(torch.nn.Module):
 
 
 def rigid(vector):
-    """4x4 matrices of rotation vectors and translations, by the matrix exponential."""
+    """4x4 matrices of rotation vectors and translations, by Rodrigues' formula."""
     x, y, z = vector[:, 0], vector[:, 1], vector[:, 2]
     o = torch.zeros_like(x)
     generator = torch.stack([torch.stack(row, -1) for row in ((o, -z, y), (z, o, -x), (-y, x, o))], -2)
-    top = torch.cat([torch.linalg.matrix_exp(generator), vector[:, 3:, None]], -1)
-    bottom = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=vector.dtype).expand(len(vector), 1, 4)
-    return torch.cat([top, bottom], -2)
+    turns = torch.linalg.vector_norm(vector[:, :3], dim=1)[:, None, None] / torch.pi
+    rotation = torch.eye(3, dtype=vector.dtype, device=vector.device) + torch.sinc(turns) * generator
+    rotation = rotation + torch.sinc(turns / 2) ** 2 / 2 * generator @ generator
+    bottom = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=vector.dtype, device=vector.device)
+    return torch.cat([torch.cat([rotation, vector[:, 3:, None]], -1), bottom.expand(len(vector), 1, 4)], -2)
 
 
 def source_from_target(vectors):
     """Of a clip's pairs: the earlier half inverted. b s 4 4."""
     half = len(vectors) // 2
     matrices = [rigid(v) for v in vectors]
-    return torch.stack([*(torch.linalg.inv(m) for m in matrices[:half]), *matrices[half:]], 1)
+    return torch.stack([*(torch.linalg.inv_ex(m).inverse for m in matrices[:half]), *matrices[half:]], 1)

@@ -1,0 +1,80 @@
+"""`python -m mtl_depth.benchmarks.step`: one training step of depth with predicted motion, ours beside PyTorch's."""
+
+import argparse
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from mtl_depth import config
+from mtl_depth.benchmarks import contest
+from mtl_depth.learning import state as states
+from mtl_depth.learning.optimizer import make_optimizer
+from mtl_depth.learning.step import make_train_step
+from mtl_depth.runtime.parallel import Devices
+from mtl_depth.tasks import assemble
+
+
+def ours(options: argparse.Namespace) -> contest.Ours:
+    """What `train` runs for configs/depth.py: the same factories, the same wrapper, the same donated state."""
+    train = config.Train(batch_size=options.batch)
+    model = config.Model(depth=options.depth, width=options.width, dtype=options.dtype)
+    network, tasks = assemble(model, config.Tasks(depth=config.DepthTask()))
+    optimizer = make_optimizer(train, steps=1000, head_multipliers={"depth": 1.0})
+    devices = Devices(1)
+    create = functools.partial(
+        states.create, network=network, optimizer=optimizer, size=options.size, frames=config.Data().clip_length
+    )
+    held = [devices.place_state(jax.jit(create)(jax.random.key(train.seed)))]
+    batch = devices.place_batch(make_batch(options))
+
+    def lower() -> Any:
+        step = make_train_step(network, tasks, optimizer, augmented=train.augment)
+        return devices.parallelize(step).lower(held[0], batch)
+
+    def prepare(program: Any) -> Callable[[], Any]:
+        def run() -> float:
+            held[0], metrics = program(held[0], batch)  # the old state is donated
+            jax.block_until_ready(held[0])
+            return float(metrics["loss"])
+
+        return run
+
+    return contest.Ours(lower, prepare)
+
+
+def theirs(options: argparse.Namespace, *, compiled: bool) -> Callable[[], Any]:
+    """The same step in PyTorch."""
+    return contest.peer.make_step(
+        make_batch(options), depth=options.depth, width=options.width, dtype=options.dtype,
+        augmented=config.Train().augment, compiled=compiled,
+    )  # fmt: skip
+
+
+def make_batch(options: argparse.Namespace) -> dict[str, np.ndarray]:
+    """Clips of a smooth texture that moves, and the intrinsics of a camera with a right angle of view."""
+    height, width = options.size
+    generator = np.random.default_rng(0)
+    rows, columns = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
+    slopes, phases = generator.uniform(-0.2, 0.2, (2, 6)), generator.uniform(0, 6, (options.batch, 3, 6))
+    frames = []
+    for time in (-1, 0, 1):
+        angle = slopes[0] * rows[..., None] + slopes[1] * (columns[..., None] - 3 * time)
+        frames.append(0.5 + 0.08 * np.sin(angle[None, :, :, None] + phases[:, None, None]).sum(-1))
+    image = np.rint(255 * np.stack(frames, axis=1).clip(0, 1)).astype(np.uint8)
+    intrinsics = np.array([[width / 2, 0, width / 2 - 0.5], [0, width / 2, height / 2 - 0.5], [0, 0, 1]], np.float32)
+    return {"image": image, "intrinsics": np.tile(intrinsics, (options.batch, 1, 1))}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; its exit status."""
+    options = contest.parser("step", batch=4, rounds=10).parse_args(arguments)
+    contest.run("step", options, lambda: ours(options), functools.partial(theirs, options))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
