@@ -4,6 +4,7 @@ Borders are made of slices and concatenation: ONNX export with a free batch size
 """
 
 import functools
+import itertools
 
 import einops
 import jax
@@ -26,9 +27,9 @@ def convolve_reflected(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d
 
     Height and width must be 2 or more.
     """
-    x = jnp.concatenate([x[:, 1:2], x, x[:, -2:-1]], axis=1)
-    x = jnp.concatenate([x[:, :, 1:2], x, x[:, :, -2:-1]], axis=2)
-    return _correlate_unpadded(x, kernel)
+    if kernel.shape[-1] == 1:
+        return _convolve_to_one(x, kernel)
+    return _correlate_unpadded(_reflect(x), kernel)
 
 
 def convolve_upsampled(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b 2*h 2*w d"]:
@@ -55,12 +56,33 @@ def max_pool(x: Float[Array, "b h w c"]) -> Float[Array, "b p q c"]:
     whose gradient takes five times as long.
     """
     for axis in (2, 1):
+        own, after = (jax.lax.slice_in_dim(x, start, None, stride=2, axis=axis) for start in (0, 1))
         outside = jnp.full_like(jax.lax.slice_in_dim(x, 0, 1, axis=axis), -jnp.inf)
-        x = jnp.concatenate([outside, x, outside], axis=axis)
-        span = x.shape[axis] - 2
-        taps = (jax.lax.slice_in_dim(x, start, start + span, stride=2, axis=axis) for start in (0, 1, 2))
-        x = functools.reduce(lambda best, other: jnp.where(other > best, other, best), taps)
+        before = jax.lax.slice_in_dim(jnp.concatenate([outside, after], axis=axis), 0, own.shape[axis], axis=axis)
+        if after.shape[axis] < own.shape[axis]:  # an odd side
+            after = jnp.concatenate([after, outside], axis=axis)
+        x = functools.reduce(lambda best, other: jnp.where(other > best, other, best), (before, own, after))
     return x
+
+
+def _reflect(x: Float[Array, "b h w *c"]) -> Float[Array, "b h+2 w+2 *c"]:
+    """Adds one pixel on every side, mirrored about the border pixels' centres."""
+    x = jnp.concatenate([x[:, 1:2], x, x[:, -2:-1]], axis=1)
+    return jnp.concatenate([x[:, :, 1:2], x, x[:, :, -2:-1]], axis=2)
+
+
+def _convolve_to_one(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c 1"]) -> Float[Array, "b h w 1"]:
+    """`convolve_reflected` to a single channel, for which XLA's convolution of jaxlib 0.10 is slow on a CPU.
+
+    A product gives what each tap contributes, and nine shifted maps are added up, both in float32 or wider: 3.4 times
+    as fast forward at 192x640 with 16 channels.
+    """
+    _, height, width, _ = x.shape
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+    maps = jnp.einsum("bhwc,ct->bhwt", x, kernel.reshape(9, -1).T, preferred_element_type=wide)
+    taps = itertools.product(range(3), range(3))
+    shifted = (_reflect(maps[..., 3 * i + j])[:, i : i + height, j : j + width] for i, j in taps)
+    return functools.reduce(jnp.add, shifted)[..., None].astype(x.dtype)
 
 
 def _even_and_odd(kernel: Float[Array, "..."], *, axis: int) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
