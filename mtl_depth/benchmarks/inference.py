@@ -11,8 +11,8 @@ import numpy as np
 
 from mtl_depth import config
 from mtl_depth.benchmarks import contest
-from mtl_depth.inference import make_perceive
 from mtl_depth.models.network import init
+from mtl_depth.perceiver import make_perceive
 from mtl_depth.tasks import assemble
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from mtl_depth import config
 from mtl_depth.benchmarks import contest
+from mtl_depth.learning import balance as balances
 from mtl_depth.learning import state as states
 from mtl_depth.learning.optimizer import make_optimizer
 from mtl_depth.learning.step import make_train_step
@@ -22,17 +23,24 @@ def ours(options: argparse.Namespace) -> contest.Ours:
     """What `train` runs for configs/depth.py: the same factories, the same wrapper, the same donated state."""
     train = config.Train(batch_size=options.batch)
     model = config.Model(depth=options.depth, width=options.width, dtype=options.dtype)
-    network, tasks = assemble(model, config.Tasks(depth=config.DepthTask()))
+    balance = balances.make(train.balance, config.Tasks(depth=config.DepthTask()))
+    network, tasks = assemble(model, balance.tasks)
+    network = network.clone(gradient_scales=tuple(balance.scales.items()))
     optimizer = make_optimizer(train, steps=1000, head_multipliers={"depth": 1.0})
     devices = Devices(1)
     create = functools.partial(
-        states.create, network=network, optimizer=optimizer, size=options.size, frames=config.Data().clip_length
+        states.create,
+        network=network,
+        optimizer=optimizer,
+        size=options.size,
+        frames=config.Data().clip_length,
+        further_params=balance.params,
     )
     held = [devices.place_state(jax.jit(create)(jax.random.key(train.seed)))]
     batch = devices.place_batch(make_batch(options))
 
     def lower() -> Any:
-        step = make_train_step(network, tasks, optimizer, augmented=train.augment)
+        step = make_train_step(network, tasks, optimizer, augmented=train.augment, weigh=balance.weigh)
         return devices.parallelize(step).lower(held[0], batch)
 
     def prepare(program: Any) -> Callable[[], Any]:
