@@ -1,20 +1,25 @@
 """A restored network (`load_perceiver`) scored on a split."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
 
 from mtl_depth import data as dataset_reader
 from mtl_depth.config import Data
 from mtl_depth.errors import UserError
-from mtl_depth.perceiver import Perceiver, make_perceive, perceive_padded, to_float
+from mtl_depth.perceiver import Perceiver, fill_up, make_perceive, perceive_padded, to_float
 from mtl_depth.restore import load_perceiver
 from mtl_depth.runtime import log
-from mtl_depth.tasks.base import Arrays, Task, add
+from mtl_depth.runtime.parallel import prefetch
+from mtl_depth.tasks.base import Arrays, Sums, Task, add
 
 __all__ = ["Perceiver", "check_split", "load_perceiver", "make_perceive", "measure", "perceive_padded", "study"]
 __all__ += ["to_float"]
 
+Item = TypeVar("Item")
 SPLITS = ("train", "val", "test")
 RECIPE = (
     "Depth truth: one laser scan a frame, corrected for the motion during the sweep, projected to the rectified left "
@@ -67,13 +72,20 @@ def measure(
         )
     if studied is None:
         studied = study(tasks, dataset, data, batch_size=batch_size, progress=progress)
-    sums = {task.name: None for task in tasks}
-    batches = dataset_reader.evaluation_batches(dataset, data, split=split, reads=reads, batch_size=batch_size)
+    sums: Sums = {task.name: None for task in tasks}
+    read = prefetch(
+        dataset_reader.evaluation_batches(dataset, data, split=split, reads=reads, batch_size=batch_size),
+        lambda batch: (fill_up(to_float(batch["image"][:, 0]), batch_size=batch_size), batch),
+    )
     with log.progress(total=total, desc=f"evaluate {split}", unit="frame", disable=not progress) as bar:
-        for batch in batches:
-            predictions = perceive_padded(perceive, to_float(batch["image"][:, 0]), batch_size=batch_size)
-            for task in tasks:
-                sums[task.name] = add(sums[task.name], task.metrics.measure(predictions, batch, studied[task.name]))
+        perceived = ((dict(perceive(image)), batch) for image, batch in read)
+        measured = (
+            ({task.name: task.metrics.measure(predictions, batch, studied[task.name]) for task in tasks}, batch)
+            for predictions, batch in one_behind(perceived)
+        )
+        for found, batch in one_behind(measured):
+            for name, entry in _on_host(found).items():
+                sums[name] = add(sums[name], entry)
             bar.update(len(batch["image"]))
     sections = {}
     for task in tasks:
@@ -81,23 +93,48 @@ def measure(
     return {"split": split, "frames": total, **sections, "recipe": RECIPE.format(crop=crop or "no")}
 
 
+def one_behind(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items, each given only when the next one exists: the device works on that one meanwhile."""
+    items = iter(items)
+    for before in items:
+        for item in items:
+            yield before
+            before = item
+        yield before
+
+
+def _on_host(sums: Sums) -> Sums:
+    """Arrays of the device as NumPy ones, floats in double precision, in which batches are added up."""
+
+    def fetch(leaf: Any) -> Any:
+        if not isinstance(leaf, jax.Array):
+            return leaf
+        values = np.asarray(leaf)[()]
+        return values.astype(np.float64) if np.issubdtype(values.dtype, np.floating) else values
+
+    return jax.tree.map(fetch, sums)
+
+
 def study(
     tasks: tuple[Task, ...], dataset: Any, data: Data, *, batch_size: int = 8, progress: bool = True
 ) -> dict[str, Any]:
-    """What the trivial predictors know of the training frames, by task name (SPEC 8)."""
+    """What the trivial predictors know of the training frames, by task name (SPEC 8).
+
+    A pass over the frames for every task that has such a predictor, for its truth alone: nothing is decoded twice.
+    """
     data = dataclasses.replace(data, eval_frames=data.train_frames)
 
     def batches(task: Task) -> Iterator[Arrays]:
-        reads = task.metrics.reads
+        reads = task.metrics.studies
         total = dataset_reader.frames(dataset, data, split="train", reads=reads)
         with log.progress(
             total=total, desc=f"trivial baselines of {task.name}", unit="frame", disable=not (progress and total)
         ) as bar:
             for batch in dataset_reader.evaluation_batches(
-                dataset, data, split="train", reads=reads, batch_size=batch_size
+                dataset, data, split="train", reads=reads, batch_size=batch_size, images=False
             ):
                 yield batch
-                bar.update(len(batch["image"]))
+                bar.update(len(batch["frame"]))
 
     return {task.name: task.metrics.study(batches(task)) for task in tasks}
 

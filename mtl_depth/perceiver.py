@@ -129,9 +129,13 @@ def perceive_padded(
     perceive: Callable[[Any], Arrays], image: Float[np.ndarray, "b h w 3"], *, batch_size: int
 ) -> dict[str, Any]:
     """NumPy predictions for at most `batch_size` images, filled up to it so that one shape is compiled."""
-    rows = len(image)
-    padded = np.concatenate([image, np.repeat(image[-1:], batch_size - rows, axis=0)])
-    return jax.tree.map(lambda values: np.asarray(values)[:rows], dict(perceive(padded)))
+    predictions = perceive(fill_up(image, batch_size=batch_size))
+    return jax.tree.map(lambda values: np.asarray(values)[: len(image)], dict(predictions))
+
+
+def fill_up(image: Float[np.ndarray, "b h w 3"], *, batch_size: int) -> Float[np.ndarray, "n h w 3"]:
+    """The images and as many copies of the last as make `batch_size`."""
+    return np.concatenate([image, np.repeat(image[-1:], batch_size - len(image), axis=0)])
 
 
 def to_float(image: UInt8[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:

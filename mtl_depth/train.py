@@ -18,7 +18,7 @@ from mtl_depth.learning import health
 from mtl_depth.learning import state as states
 from mtl_depth.learning.optimizer import make_optimizer, schedule
 from mtl_depth.learning.step import make_train_step
-from mtl_depth.runtime import disk, log, reproduction
+from mtl_depth.runtime import disk, log, reproduction, waiting
 from mtl_depth.runtime.checkpoint import Checkpoints
 from mtl_depth.runtime.parallel import Devices, agree_on, gather, prefetch
 from mtl_depth.runtime.signals import stop_requests
@@ -67,8 +67,11 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
             _host_batches(config, dataset, reads, start=start),
             lambda batch: (batch, jax.tree.map(devices.place_batch, batch, is_leaf=lambda x: isinstance(x, dict))),
         )
+        reading = {"threads": config.data.threads, "workers": config.data.workers}
+        batches = waiting.metered(batches, warn=lambda share: board.say(waiting.advice(share, **reading)))
         stack.callback(batches.close)
         perceive = inference.make_perceive(network, tasks)
+        look = jax.jit(functools.partial(network.apply, train=False))
         evaluate = _make_evaluate(config, tasks, dataset, devices, perceive, progress=writes)
         if writes:
             log.say(
@@ -97,7 +100,7 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
                     board.scalars(step, values | {"learning_rate": float(rate(taken))})
                     watch.look(step, values)
                 if train.picture_every and step % train.picture_every == 0:
-                    board.pictures(step, _pictures(network, tasks, perceive, devices.first_copy(state), host_batch))
+                    board.pictures(step, _pictures(look, tasks, perceive, devices.first_copy(state), host_batch))
                 evaluation = evaluate(state) if evaluates else {}
                 if evaluates:
                     rows = {k: v for k, v in evaluation.items() if k != "frames"}
@@ -223,7 +226,7 @@ def _leave_evidence(
 
 
 def _pictures(
-    network: Any, tasks: tuple[Any, ...], perceive: Any, state: states.TrainState, batch: Any
+    look: Any, tasks: tuple[Any, ...], perceive: Any, state: states.TrainState, batch: Any
 ) -> dict[str, Any]:
     """What the first samples of a batch look like to the network now."""
     few = {name: array[:2] for name, array in (batch[0] if isinstance(batch, tuple) else batch).items()}
@@ -231,7 +234,7 @@ def _pictures(
     variables = {"params": state.params, "batch_stats": state.batch_stats}
     outputs = dict(perceive(variables, few["image"][:, few["image"].shape[1] // 2]))
     if any(task.predicts_motion for task in tasks):
-        outputs |= jax.jit(functools.partial(network.apply, train=False))(variables, few["image"])
+        outputs |= look(variables, few["image"])
     outputs = jax.device_get(outputs)
     shown = {"input": (few["image"][:, few["image"].shape[1] // 2] * 255).astype("uint8")}
     for task in tasks:

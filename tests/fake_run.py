@@ -101,10 +101,10 @@ def install(monkeypatch, *, splits=("train", "val")) -> None:
         total = FRAMES if split in splits and reads else 0
         return min(total, data.eval_frames) if data.eval_frames else total
 
-    def evaluation_batches(dataset, data, *, split, reads, batch_size):
+    def evaluation_batches(dataset, data, *, split, reads, batch_size, images=True):
         assert dataset == "opened"
         total = frames(dataset, data, split=split, reads=reads)
-        keys = {"image", "intrinsics", "drive", "frame"} | set(reads)
+        keys = {"intrinsics", "drive", "frame"} | set(reads) | ({"image"} if images else set())
         for start in range(0, total, batch_size):
             rows = [frame(index) for index in range(start, min(start + batch_size, total))]
             yield {key: np.stack([row[key] for row in rows]) for key in keys}

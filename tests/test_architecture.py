@@ -34,7 +34,7 @@ WALLS = {
     "orbax": ("mtl_depth.runtime.checkpoint",),
     "grain": ("mtl_depth.data", "tfds_kitti360.kitti360_dataset_builder"),
     "tensorflow_datasets": ("mtl_depth.data", "tfds_kitti360.kitti360_dataset_builder"),
-    "tfds_kitti360": ("mtl_depth.data", "tfds_kitti360"),
+    "tfds_kitti360": ("mtl_depth.data", "mtl_depth.benchmarks", "tfds_kitti360"),
     "mtl_depth": ("mtl_depth",),
     "absl.flags": ("mtl_depth.main", "mtl_depth.experiments", "mtl_depth.benchmarks"),
     "ml_collections": ("mtl_depth.main", "mtl_depth.experiments", "mtl_depth.benchmarks"),

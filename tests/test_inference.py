@@ -108,9 +108,10 @@ COUNTING = Task(
     pictures=lambda outputs, batch: {},
     metrics=Metrics(
         reads=frozenset({"depth"}),
+        studies=frozenset({"depth"}),
         study=lambda batches: sum(float(batch["depth"].sum()) for batch in batches),
         measure=lambda predictions, batch, studied: {
-            "red": float(predictions["red"].sum()),
+            "red": float(predictions["red"][: len(batch["frame"])].sum()),
             "truth": {"depth": np.float64(batch["depth"].sum(dtype=np.float64))},
             "frames": len(batch["frame"]),
             "studied": studied,
@@ -146,6 +147,23 @@ def test_study_sees_the_training_frames(monkeypatch):
     data.train_frames, data.eval_frames = 2, 1
     studied = inference.study((COUNTING,), "opened", data, batch_size=2, progress=False)
     np.testing.assert_allclose(studied["depth"], sum(fake_run.frame(i)["depth"].sum() for i in range(2)), rtol=1e-5)
+
+
+def test_study_asks_for_no_image(monkeypatch):
+    fake_run.install(monkeypatch, splits=("train",))
+    seen = []
+    metrics = COUNTING.metrics._replace(study=lambda batches: seen.extend(frozenset(batch) for batch in batches))
+    silent = COUNTING._replace(metrics=metrics._replace(studies=frozenset(), study=lambda batches: None))
+    data = fake_run.config("depth").data
+    inference.study((COUNTING._replace(metrics=metrics), silent), "opened", data, batch_size=2, progress=False)
+    assert set(seen) == {frozenset({"intrinsics", "drive", "frame", "depth"})}
+
+
+def test_items_come_one_behind():
+    made = []
+    items = inference.one_behind(made.append(n) or n for n in range(3))
+    assert [(item, list(made)) for item in items] == [(0, [0, 1]), (1, [0, 1, 2]), (2, [0, 1, 2])]
+    assert list(inference.one_behind([])) == []
 
 
 def test_measure_refuses_a_split_without_truth(monkeypatch):

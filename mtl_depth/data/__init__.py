@@ -168,16 +168,17 @@ def train_batches(
 
 
 def evaluation_batches(
-    dataset: Dataset, data: Data, *, split: str, reads: frozenset[str], batch_size: int
+    dataset: Dataset, data: Data, *, split: str, reads: frozenset[str], batch_size: int, images: bool = True
 ) -> Iterator[dict[str, np.ndarray]]:
     """Batches of the single frames of a split that have some truth that `reads` asks for, in order, each once.
 
-    `image` is b 1 h w 3; labels and depth come at their full size; the last batch may be smaller.
+    `image` is b 1 h w 3, left out where `images` is false; labels and depth come at their full size; the last batch may
+    be smaller.
     """
     import grain
 
     reads = reads - {"source_from_target"}
-    loader = Loader(dataset.path, dataset.metadata, tuple(data.size), reads, labels_full_size=True)
+    loader = Loader(dataset.path, dataset.metadata, tuple(data.size), reads, labels_full_size=True, images=images)
     plan = _evaluation_frames(dataset, data, split=split, reads=reads)
     return _iterate(grain.MapDataset.source(plan).map(loader).batch(batch_size), data) if plan else iter(())
 

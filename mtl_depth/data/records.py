@@ -46,6 +46,7 @@ class Loader:
         size: height and width of the images.
         reads: keys of DESIGN 4 wanted beside the images.
         labels_full_size: labels as they were drawn, instead of at the size of the images.
+        images: whether there is to be `image`.
     """
 
     path: pathlib.Path
@@ -53,6 +54,7 @@ class Loader:
     size: tuple[int, int]
     reads: frozenset[str]
     labels_full_size: bool
+    images: bool = True
 
     def __post_init__(self):
         from tfds_kitti360.resize import resize_intrinsics
@@ -73,11 +75,12 @@ class Loader:
         middle = len(records) // 2
         target, others = records[middle], records[:middle] + records[middle + 1 :]
         row = {
-            "image": self._images(records),
             "intrinsics": self._intrinsics,
             "drive": np.int32(_number(target, "drive")),
             "frame": np.int32(_number(target, "frame")),
         }
+        if self.images:
+            row["image"] = self._images(records)
         if "source_from_target" in self.reads:
             known = all(_number(record, "has_pose") for record in records)
             # World coordinates are kilometres: the inverse is taken in float64.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Real
+from jaxtyping import Array, Bool, Real
 
 NAMES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta_1", "delta_2", "delta_3")
 
@@ -83,7 +83,7 @@ def _valid(
     crop: str | None,
 ) -> tuple[Real[np.ndarray, "n"], Real[np.ndarray, "n"]]:
     """Measured and predicted depth of the pixels with nearest < gt < farthest inside the crop."""
-    valid = (gt > nearest) & (gt < farthest) & _crop_mask(gt.shape, crop)
+    valid = (gt > nearest) & (gt < farthest) & crop_mask(gt.shape, crop)
     return gt[valid], prediction[valid]
 
 
@@ -109,7 +109,7 @@ def frame_sums(errors: Mapping[str, float] | None) -> dict[str, np.ndarray]:
     return {"total": np.array([errors[name] for name in NAMES], np.float64), "count": np.ones((), np.int64)}
 
 
-def mean_errors(sums: Mapping[str, np.ndarray]) -> dict[str, float]:
+def mean_errors(sums: Mapping[str, Any]) -> dict[str, float]:
     """Merged sums -> the mean over the frames that had valid pixels; {} where none had."""
     if not sums["count"]:
         return {}
@@ -135,7 +135,8 @@ def trivial_depths(
     return {"constant": float(np.sum(total) / np.sum(count)), "mean_image": image}
 
 
-def _crop_mask(shape: tuple[int, int], crop: str | None) -> np.ndarray:
+def crop_mask(shape: tuple[int, int], crop: str | None) -> Bool[np.ndarray, "h w"]:
+    """True inside the crop, everywhere without one."""
     mask = np.ones(shape, bool)
     if crop is None:
         return mask

@@ -32,14 +32,19 @@ def pixel_weights(confidence: Num[np.ndarray, "h w"], labels: Integer[np.ndarray
     Raises:
         UserError: it is not of the size of the labels.
     """
-    if confidence.shape != labels.shape:
-        theirs, ours = (" x ".join(map(str, image.shape)) for image in (confidence, labels))
-        raise UserError(
-            f"A confidence image is {theirs} where its label image is {ours} (height x width); "
-            "build the data set again from undamaged files."
-        )
+    check_confidence(confidence, labels)
     if not confidence.any():
         return np.ones(confidence.shape)
     if np.issubdtype(confidence.dtype, np.integer):
         return confidence / _FULL_CONFIDENCE
     return confidence.astype(np.float64)
+
+
+def check_confidence(confidence: Num[np.ndarray, "*b h w"], labels: Integer[np.ndarray, "*b H W"]) -> None:
+    """Raises UserError where confidence images are not of the size of their label images."""
+    if confidence.shape != labels.shape:
+        theirs, ours = (" x ".join(map(str, image.shape[-2:])) for image in (confidence, labels))
+        raise UserError(
+            f"A confidence image is {theirs} where its label image is {ours} (height x width); "
+            "build the data set again from undamaged files."
+        )

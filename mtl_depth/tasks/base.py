@@ -14,17 +14,22 @@ Sums = dict[str, Any]  # accumulators: a tree of arrays that merges over batches
 
 
 class Metrics(NamedTuple):
-    """How a task is scored against the truth. All functions run on the host, on NumPy arrays.
+    """How a task is scored against the truth.
 
     Attributes:
         reads: batch keys that scoring needs (`depth`, `semantic`, ...), at the truth's own size.
-        study: labelled training batches -> what the trivial predictors know (the constant, the mean image, the majority
-            label image). The batches hold `reads` and no images.
-        measure: (predictions, batch, studied) -> sums over the batch, to be added up.
-        summarise: merged sums -> sections of evaluation.json, e.g. `{"depth": {"median_scaled": ...}}`.
+        studies: those of them that `study` needs.
+        study: labelled training batches of NumPy arrays -> what the trivial predictors know (the constant, the mean
+            image, the majority label image). The batches hold `studies` and no images.
+        measure: (predictions, batch, studied) -> sums over the batch, to be added up. Predictions are arrays of the
+            device or of the host, and may have more rows than the batch, which is of the host: the last batch of an
+            evaluation is filled up, so that one shape is compiled. Sums may stay on the device: who adds them up
+            fetches them when it has given the device its next work.
+        summarise: merged sums of NumPy arrays -> sections of evaluation.json, e.g. `{"depth": {"median_scaled": ...}}`.
     """
 
     reads: frozenset[str]
+    studies: frozenset[str]
     study: Callable[[Iterable[Arrays]], Any]
     measure: Callable[[Arrays, Arrays, Any], Sums]
     summarise: Callable[[Sums], dict[str, Any]]

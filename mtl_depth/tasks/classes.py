@@ -2,12 +2,14 @@
 
 import difflib
 from collections.abc import Sequence
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from mtl_depth.data import LABELS, train_id_from_id
 from mtl_depth.errors import UserError
-from mtl_depth.metrics.sizes import bilinear, nearest
+from mtl_depth.metrics.pixels import enlarged_classes, enlarged_map
 from mtl_depth.tasks.base import Arrays
 
 TRAIN_CLASSES = 19
@@ -60,8 +62,14 @@ def stuff_classes(things: Sequence[int]) -> dict[str, int]:
     return {name: train_id for name, (train_id,) in SCORED_CLASSES.items() if train_id not in taken}
 
 
-def classes_at(predictions: Arrays, index: int, size: tuple[int, int]) -> np.ndarray:
-    """Predicted train ids of a sample at the truth's size: logits are interpolated, labels cannot be."""
+def class_predictions(predictions: Arrays) -> dict[str, Any]:
+    """What `classes_at` needs of the predictions: the logits, or else the labels."""
+    key = "semantic" if "semantic" in predictions else "labels"
+    return {key: predictions[key]}
+
+
+def classes_at(predictions: Arrays, *, size: tuple[int, int]) -> Any:
+    """Predicted train ids [b h w] at the truth's size, jit-able: logits are interpolated, labels cannot be."""
     if "semantic" in predictions:
-        return bilinear(np.asarray(predictions["semantic"][index]), size).argmax(axis=-1)
-    return train_id_from_id[nearest(np.asarray(predictions["labels"][index]), size)]
+        return enlarged_classes(predictions["semantic"], size=size)
+    return jnp.asarray(train_id_from_id)[enlarged_map(predictions["labels"], size=size)]

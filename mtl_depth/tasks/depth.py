@@ -1,5 +1,6 @@
 """Self-supervised depth as a task: warp the neighbours into the target and compare (SPEC 2, 3 and 8)."""
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,13 +12,13 @@ from mtl_depth import config, visualize
 from mtl_depth.errors import UserError
 from mtl_depth.geometry.camera import depth_from_disparity
 from mtl_depth.geometry.warp import inverse_warp
-from mtl_depth.image import resize_bilinear
 from mtl_depth.losses.photometric import depth_terms
 from mtl_depth.metrics import depth as metrics
+from mtl_depth.metrics.points import Points, bilinear_at, measured_points, point_errors, scale_ratios
 from mtl_depth.models.heads import DisparityHead
 from mtl_depth.tasks import depth_health
 from mtl_depth.tasks import guidance as guidances
-from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task, add
+from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task
 
 MOTIONS = ("predicted", "recorded")
 # nearest, farthest and initial depth: up to scale when only predicted motion ties the frames; in metres where something
@@ -137,32 +138,38 @@ def _metrics(limits: dict[str, float], crop: str | None) -> Metrics:
     def study(batches: Iterable[Arrays]) -> dict[str, Any]:
         return metrics.trivial_depths(depth for batch in batches for depth in batch["depth"])
 
+    @functools.partial(jax.jit, static_argnames="size")
+    def score(disparity: Any, points: Points, trivial: dict[str, Any], *, size: tuple[int, int]) -> Sums:
+        ours = depth_from_disparity(bilinear_at(disparity, points.place, size=size), **limits)
+        ratios = scale_ratios(points.depth, ours)
+        candidates = {"median_scaled": ours * ratios[:, None], "unscaled": ours}
+        for name, values in trivial.items():  # median-scaled, which is kind: it tells a constant the frame's scale
+            values = jnp.broadcast_to(values, ours.shape)
+            candidates[name] = values * scale_ratios(points.depth, values)[:, None]
+        sums = {}
+        for name, values in candidates.items():
+            errors, known = point_errors(points.depth, values)
+            sums[name] = {"total": errors.sum(axis=0), "count": known.sum()}
+        return sums | {"scale": {"ratios": list(ratios)}}
+
     def measure(predictions: Arrays, batch: Arrays, studied: dict[str, Any]) -> Sums:
-        sums = None
-        for disparity, truth in zip(np.asarray(predictions["disparity"][0]), batch["depth"]):
-            resized = resize_bilinear(jnp.asarray(disparity), size=truth.shape)
-            sums = add(sums, _frame_sums(truth, np.asarray(depth_from_disparity(resized, **limits)), studied, crop))
-        return sums
+        disparity, truth = predictions["disparity"][0], batch["depth"]
+        points = measured_points(truth, frames=len(disparity), crop=crop)
+        trivial = {}
+        if studied["constant"] is not None:
+            trivial["constant"] = np.float32(studied["constant"])
+            if studied["mean_image"].shape == truth.shape[1:]:
+                trivial["mean_image"] = studied["mean_image"].ravel()[points.place].astype(np.float32)
+        sums = score(disparity, points, trivial, size=truth.shape[1:])
+        known = np.flatnonzero(points.depth.any(axis=1))
+        return sums | {"scale": {"ratios": [sums["scale"]["ratios"][index] for index in known]}}
 
     def summarise(sums: Sums) -> dict[str, Any]:
         means = {name: metrics.mean_errors(entry) for name, entry in sums.items() if name != "scale"}
-        means["scale"] = metrics.summarise_ratios(sums["scale"]["ratios"])
+        means["scale"] = metrics.summarise_ratios([float(ratio) for ratio in sums["scale"]["ratios"]])
         found = {name: errors for name, errors in means.items() if errors}
         return {"depth": found} if found else {}
 
-    return Metrics(reads=frozenset({"depth"}), study=study, measure=measure, summarise=summarise)
-
-
-def _frame_sums(truth: np.ndarray, depth: np.ndarray, studied: dict[str, Any], crop: str | None) -> Sums:
-    """One frame's sums for the prediction and the trivial predictors. The latter are median-scaled, which is kind to
-    them: it tells a constant the frame's scale."""
-    candidates = {"median_scaled": (depth, True), "unscaled": (depth, False)}
-    if studied["constant"] is not None:
-        candidates["constant"] = (np.full(truth.shape, studied["constant"]), True)
-        if studied["mean_image"].shape == truth.shape:
-            candidates["mean_image"] = (studied["mean_image"], True)
-    ratio = metrics.scale_ratio(truth, depth, crop=crop)
-    return {
-        name: metrics.frame_sums(metrics.depth_errors(truth, candidate, median_scaling=scaled, crop=crop))
-        for name, (candidate, scaled) in candidates.items()
-    } | {"scale": {"ratios": [] if ratio is None else [ratio]}}
+    return Metrics(
+        reads=frozenset({"depth"}), studies=frozenset({"depth"}), study=study, measure=measure, summarise=summarise
+    )

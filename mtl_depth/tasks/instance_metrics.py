@@ -4,15 +4,25 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mtl_depth.data import train_id_from_id
 from mtl_depth.metrics.instance import FALSE, THRESHOLDS, TRUE, average_precision, detections
-from mtl_depth.metrics.overlap import map_overlaps
+from mtl_depth.metrics.overlap import Overlaps, map_overlaps
 from mtl_depth.metrics.panoptic import panoptic_counts, qualities
-from mtl_depth.metrics.sizes import nearest, pixel_weights
+from mtl_depth.metrics.pixels import batch_weights, confusions, enlarged_map, with_rows
+from mtl_depth.metrics.sizes import check_confidence, nearest, pixel_weights
 from mtl_depth.tasks.base import Arrays, Metrics, Sums, add
-from mtl_depth.tasks.classes import SCORED_CLASSES, VOID_INSTANCES, classes_at, stuff_classes
+from mtl_depth.tasks.classes import (
+    SCORED_CLASSES,
+    TRAIN_CLASSES,
+    VOID_INSTANCES,
+    class_predictions,
+    classes_at,
+    stuff_classes,
+)
 
 
 def make(things: Mapping[str, int], *, official_void: bool = False) -> Metrics:
@@ -25,6 +35,7 @@ def make(things: Mapping[str, int], *, official_void: bool = False) -> Metrics:
     """
     return Metrics(
         reads=frozenset({"instance", "confidence"}),
+        studies=frozenset(),
         study=_study,
         measure=functools.partial(_measure, dict(things), official_void),
         summarise=_summarise,
@@ -37,17 +48,34 @@ def _study(batches: Iterable[Arrays]) -> None:
 
 def _measure(things: dict[str, int], official_void: bool, predictions: Arrays, batch: Arrays, studied: None) -> Sums:
     sums: Sums | None = None
-    for index, truth in enumerate(batch["instance"]):
-        truth = np.asarray(truth).astype(np.int64)
-        weight = pixel_weights(batch["confidence"][index], truth)
-        values = nearest(np.asarray(predictions["instances"][index]), truth.shape)
-        picture = thing_sums(truth, values, predictions["scores"][index], weight, things, official_void=official_void)
+    truths, confidence = np.asarray(batch["instance"]), np.asarray(batch["confidence"])
+    check_confidence(confidence, truths)
+    tables = None
+    if "labels" in predictions:  # asked for first: the device counts while the host matches
+        rows = len(predictions["instances"])
+        tables = _class_tables(
+            class_predictions(predictions), predictions["instances"],
+            with_rows(train_id_from_id[truths // 1000], rows), with_rows(confidence, rows),
+        )  # fmt: skip
+    instances, scores = np.asarray(predictions["instances"]), np.asarray(predictions["scores"])
+    for index, truth in enumerate(truths):
+        truth = truth.astype(np.int64)
+        weight, values = pixel_weights(confidence[index], truth), nearest(instances[index], truth.shape)
+        picture = thing_sums(truth, values, scores[index], weight, things, official_void=official_void)
         picture["stuff"] = {}
-        if "labels" in predictions:
-            classes = np.where(values > 0, -1, classes_at(predictions, index, truth.shape))
-            picture["stuff"] = stuff_sums(truth, classes, weight, stuff_classes(list(things.values())))
+        if tables is not None:
+            picture["stuff"] = stuff_sums(np.asarray(tables)[index], stuff_classes(list(things.values())))
         sums = add(sums, picture)
     return sums
+
+
+@jax.jit
+def _class_tables(predictions: Arrays, instances: Any, truth: Any, confidence: Any) -> Any:
+    """Weights by true and predicted train id, a table a frame; where a thing is predicted there is no class."""
+    size = truth.shape[1:]
+    classes = classes_at(predictions, size=size).astype(jnp.int32)
+    classes = jnp.where(enlarged_map(instances, size=size) > 0, -1, classes)
+    return confusions(truth, classes, batch_weights(confidence), classes=TRAIN_CLASSES)
 
 
 def thing_sums(
@@ -90,26 +118,22 @@ def thing_sums(
     return sums
 
 
-def stuff_sums(truth: np.ndarray, classes: np.ndarray, weight: np.ndarray, stuff: Mapping[str, int]) -> Sums:
+def stuff_sums(table: np.ndarray, stuff: Mapping[str, int]) -> Sums:
     """Panoptic counts of one picture by stuff class: all pixels of a class are one segment.
 
     Args:
-        truth: raw values.
-        classes: predicted train ids, -1 where a thing is predicted.
-        weight: of every pixel.
+        table: weights by true and predicted train id, [classes + 1, classes + 1] (see `confusions`).
         stuff: train ids by name.
     """
+    table = table.astype(np.float64)
     scored = [train_id for members in SCORED_CLASSES.values() for train_id in members]
-    true_classes = train_id_from_id[truth // 1000].astype(np.int64)
-    numbered = [
-        np.where(np.isin(image, list(stuff.values())), image + 1, 0)
-        for image in (true_classes, classes.astype(np.int64))
-    ]
-    overlaps = map_overlaps(*numbered, weight, ~np.isin(true_classes, scored))
-    return {
-        name: panoptic_counts(overlaps.of(overlaps.truths == train_id + 1, overlaps.guesses == train_id + 1))
-        for name, train_id in stuff.items()
-    }
+    void = np.delete(table, scored, axis=0).sum(axis=0)
+    found = {}
+    for name, train_id in stuff.items():
+        number = np.array([train_id])
+        areas = table[number].sum(axis=1), table[:, number].sum(axis=0)
+        found[name] = panoptic_counts(Overlaps(number, number, *areas, table[np.ix_(number, number)], void[number]))
+    return found
 
 
 def _summarise(sums: Sums) -> dict[str, Any]:

@@ -105,7 +105,8 @@ def _metrics(name: str, largest: int) -> Metrics:
             return {}
         return {"report_head": means.pop("ours") | means}
 
-    return Metrics(reads=frozenset({name}), study=study, measure=measure, summarise=summarise)
+    reads = frozenset({name})
+    return Metrics(reads=reads, studies=reads, study=study, measure=measure, summarise=summarise)
 
 
 def _errors(truth: np.ndarray, value: np.ndarray | None) -> Sums:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,16 +12,18 @@ from mtl_depth.data import train_id_from_id
 from mtl_depth.errors import UserError
 from mtl_depth.losses.segmentation import cross_entropy
 from mtl_depth.metrics import semantic as metrics
-from mtl_depth.metrics.sizes import nearest, pixel_weights
+from mtl_depth.metrics.pixels import batch_weights, confusions, with_rows
+from mtl_depth.metrics.sizes import check_confidence, nearest
 from mtl_depth.models.heads import SemanticHead
 from mtl_depth.tasks import report_head
-from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task, add
+from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task
 from mtl_depth.tasks.classes import (
     ID_FROM_TRAIN_ID,
     PALETTE,
     SCORED_CATEGORIES,
     SCORED_CLASSES,
     TRAIN_CLASSES,
+    class_predictions,
     classes_at,
 )
 
@@ -66,7 +69,11 @@ def make(section: config.SemanticTask, *, width: float, dtype: Any) -> Task:
         loss=loss,
         decode=decode,
         metrics=Metrics(
-            reads=frozenset({"semantic", "confidence"}), study=_study, measure=_measure, summarise=_summarise
+            reads=frozenset({"semantic", "confidence"}),
+            studies=frozenset({"semantic"}),
+            study=_study,
+            measure=_measure,
+            summarise=_summarise,
         ),
         pictures=_pictures,
     )
@@ -91,21 +98,26 @@ def _study(batches: Iterable[Arrays]) -> np.ndarray | None:
 
 
 def _measure(predictions: Arrays, batch: Arrays, studied: np.ndarray | None) -> Sums:
-    sums: Sums | None = None
-    for index, labels in enumerate(batch["semantic"]):
-        truth = train_id_from_id[labels]
-        weight = pixel_weights(batch["confidence"][index], labels)
-        trivial = np.full(truth.shape, TRAIN_CLASSES) if studied is None else nearest(studied, truth.shape)
-        guesses = {"ours": classes_at(predictions, index, truth.shape), "majority": trivial}
-        matrices = {
-            name: metrics.confusion(truth, guess, weight, classes=TRAIN_CLASSES) for name, guess in guesses.items()
-        }
-        sums = add(sums, matrices)
-    return sums
+    labels, confidence = batch["semantic"], batch["confidence"]
+    check_confidence(confidence, labels)
+    size, predicted = labels.shape[1:], class_predictions(predictions)
+    trivial = np.full(size, TRAIN_CLASSES) if studied is None else nearest(studied, size)
+    rows = len(next(iter(predicted.values())))
+    return _score(predicted, with_rows(labels, rows), with_rows(confidence, rows), trivial.astype(np.uint8))
+
+
+@jax.jit
+def _score(predictions: Arrays, labels: Any, confidence: Any, trivial: Any) -> Sums:
+    truth, weight = jnp.asarray(train_id_from_id)[labels.astype(jnp.int32)], batch_weights(confidence)
+    guesses = {"ours": classes_at(predictions, size=labels.shape[1:]), "majority": trivial}
+    return {
+        name: confusions(truth, jnp.broadcast_to(guess, truth.shape), weight, classes=TRAIN_CLASSES)[:, :-1].sum(axis=0)
+        for name, guess in guesses.items()
+    }
 
 
 def _summarise(sums: Sums) -> dict[str, Any]:
-    scores = {name: _scores(matrix) for name, matrix in sums.items()}
+    scores = {name: _scores(np.asarray(matrix)) for name, matrix in sums.items()}
     if not scores["ours"]["per_class"]:
         return {}
     majority = {name: scores["majority"][name] for name in ("miou", "miou_category")}

@@ -34,9 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="another seed is another city (default 0)")
     parser.add_argument("--stereo", action="store_true", help="draw the right camera, image_01, too")
+    parser.add_argument(
+        "--no_truth", action="store_true", help="leave out the exact depth and moving masks, 2 MB a frame at full size"
+    )
     flags = parser.parse_args(arguments)
     try:
-        settings = plan.Settings(flags.drives, flags.frames, plan.parse_size(flags.size), flags.seed, flags.stereo)
+        settings = plan.Settings(
+            flags.drives, flags.frames, plan.parse_size(flags.size), flags.seed, flags.stereo, not flags.no_truth
+        )
         plan.check(settings)
         plan.check_folder(flags.out, settings)
         from tfds_kitti360.city import make  # imports jax, which takes a second: after the checks

@@ -32,20 +32,22 @@ def make_city(out: pathlib.Path, settings: Settings) -> None:
             if (writer.truth_folder(out, drive) / "objects.json").exists():
                 bar.update(settings.frames)
                 continue
-            _write_drive(out, drive, ride, settings.stereo, bar)
+            write_drive(out, drive, ride, settings, bar)
     listed = list(rides.items())
     train, val = (listed, []) if len(listed) == 1 else (listed[:-1], listed[-1:])
     writer.write_lists(out, {"train": train, "val": val})
 
 
-def _write_drive(out: pathlib.Path, drive: int, ride: Drive, stereo: bool, bar) -> None:
-    writer.write_motion(out, drive, ride, stereo=stereo)
+def write_drive(out: pathlib.Path, drive: int, ride: Drive, settings: Settings, bar) -> None:
+    """Draws and writes a drive; `bar.update()` is called after every frame drawn."""
+    writer.write_motion(out, drive, ride, stereo=settings.stereo)
     with_labels, seen = writer.labelled(ride), set()
     waiting = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(_WRITERS) as pool:
-        for frame in ride.draw(stereo=stereo):
+        for frame in ride.draw(stereo=settings.stereo):
             seen.update(frame.things.tolist())
-            waiting.append(pool.submit(writer.write_frame, out, drive, frame, labels=frame.number in with_labels))
+            wanted = {"labels": frame.number in with_labels, "truth": settings.truth}
+            waiting.append(pool.submit(writer.write_frame, out, drive, frame, **wanted))
             if len(waiting) > _WAITING:
                 waiting.popleft().result()
             bar.update()

@@ -17,6 +17,7 @@ class Settings(NamedTuple):
     size: tuple[int, int]  # height, width
     seed: int
     stereo: bool
+    truth: bool = True  # whether the exact depth and the moving masks of every frame are written
 
     def as_json(self) -> dict[str, Any]:
         return {"version": _VERSION, **self._asdict(), "size": list(self.size)}

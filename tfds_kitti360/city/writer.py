@@ -66,8 +66,8 @@ def write_motion(root: pathlib.Path, drive: int, ride: Drive, *, stereo: bool) -
     write_text(layout.scans(drive).parent / "timestamps.txt", stamps)
 
 
-def write_frame(root: pathlib.Path, drive: int, frame: Frame, *, labels: bool) -> None:
-    """All files of one frame; the labels only where `labels`."""
+def write_frame(root: pathlib.Path, drive: int, frame: Frame, *, labels: bool, truth: bool = True) -> None:
+    """All files of one frame; labels only where `labels`, exact depth and moving mask only where `truth`."""
     layout, name = Layout(root), f"{first_frame(drive) + frame.number:010d}"
     for number, picture in enumerate((frame.left, frame.right)):
         if picture is None:
@@ -82,10 +82,11 @@ def write_frame(root: pathlib.Path, drive: int, frame: Frame, *, labels: bool) -
             for kind, values in maps.items():
                 write_bytes(layout.labels(drive, kind, camera=number) / f"{name}.png", _png(values, 3))
     write_bytes(layout.scans(drive) / f"{name}.bin", frame.scan.astype("<f4").tobytes())
-    truth, buffer = truth_folder(root, drive), io.BytesIO()
-    np.save(buffer, frame.left.depth)
-    write_bytes(truth / "depth" / f"{name}.npy", buffer.getvalue())
-    write_bytes(truth / "moving" / f"{name}.png", _png(frame.moving.astype(np.uint8) * 255, 2))
+    if truth:
+        folder, buffer = truth_folder(root, drive), io.BytesIO()
+        np.save(buffer, frame.left.depth)
+        write_bytes(folder / "depth" / f"{name}.npy", buffer.getvalue())
+        write_bytes(folder / "moving" / f"{name}.png", _png(frame.moving.astype(np.uint8) * 255, 2))
 
 
 def confidence(value: np.ndarray, depth: np.ndarray) -> np.ndarray:

@@ -61,6 +61,14 @@ def test_both_pose_files_agree_and_lie_kilometres_away(city):
             assert np.linalg.norm(pose[:2, 3]) > 1000
 
 
+def test_the_exact_truth_can_be_left_out(tmp_path, city):
+    assert main([f"--out={tmp_path}", "--drives=1", "--frames=3", "--size=64x160", "--seed=5", "--no_truth"]) == 0
+    folder = tmp_path / "data_truth" / layout.drive_name(0)
+    assert sorted(path.name for path in folder.iterdir()) == ["cam0_to_world.txt", "objects.json"]
+    for path in layout.Layout(tmp_path).images(0).iterdir():
+        assert path.read_bytes() == (city / path.relative_to(tmp_path)).read_bytes()
+
+
 def test_the_last_drive_is_the_val_list(city):
     train, val = (layout.Layout(city).frame_list(split).read_text().splitlines() for split in ("train", "val"))
     assert train and all("drive_0000_sync" in line for line in train)
@@ -116,7 +124,7 @@ def test_other_settings_and_strange_folders_are_refused(tmp_path):
 def test_a_single_drive_is_all_train(tmp_path, monkeypatch):
     from tfds_kitti360.city import make
 
-    monkeypatch.setattr(make, "_write_drive", lambda *_: None)
+    monkeypatch.setattr(make, "write_drive", lambda *_: None)
     make.make_city(tmp_path / "one", plan.Settings(1, 10, (64, 160), 0, False))
     lists = layout.Layout(tmp_path / "one")
     assert lists.frame_list("train").read_text() and lists.frame_list("val").read_text() == ""

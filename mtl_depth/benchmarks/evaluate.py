@@ -1,0 +1,114 @@
+"""How fast evaluation is beside bare inference: `python -m mtl_depth.benchmarks.evaluate [--data_dir=TFDS_DIR]`.
+
+Evaluation reads, predicts, and scores against the truth at its full size, trivial baselines included; inference only
+predicts, the same number of images, which are there already. They run in turn.
+"""
+
+import argparse
+import dataclasses
+import functools
+import pathlib
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from mtl_depth import config as configuration
+from mtl_depth import data as dataset_reader
+from mtl_depth import inference
+from mtl_depth.benchmarks import city
+from mtl_depth.benchmarks.measure import alternate, report, show
+from mtl_depth.errors import UserError
+from mtl_depth.models.network import init
+from mtl_depth.tasks import assemble
+
+VARIANTS = {"depth": ("depth",), "instance": ("depth", "instance"), "panoptic": ("depth", "semantic", "instance")}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command and returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m mtl_depth.benchmarks.evaluate", description=__doc__)
+    parser.add_argument("--data_dir", help="a built data set; a small city is drawn where none is given")
+    parser.add_argument("--split", default="val", help="train, val or test")
+    parser.add_argument("--variants", default="depth,panoptic", help=f"of {', '.join(VARIANTS)}")
+    parser.add_argument("--batch_size", type=int, default=8)
+    parser.add_argument("--width", type=float, default=1.0, help="of the network")
+    parser.add_argument("--dtype", default="float32", help="of the network: float32 or bfloat16")
+    parser.add_argument("--threads", type=int, default=2, help="that decode")
+    parser.add_argument("--workers", type=int, default=0, help="processes that decode")
+    parser.add_argument("--frames", type=int, default=24, help="to evaluate, whole batches of them")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--size", default="376x1408", help="of the city drawn where no data set is given")
+    parser.add_argument("--json", metavar="FILE", help="also write the result to this file")
+    options = parser.parse_args(arguments)
+    try:
+        if unknown := set(options.variants.split(",")) - set(VARIANTS):
+            raise UserError(f"--variants holds {sorted(unknown)[0]!r}; choose of {', '.join(VARIANTS)}.")
+        with tempfile.TemporaryDirectory() as folder:
+            data_dir = options.data_dir or _built(pathlib.Path(folder), options)
+            rows = [measured(variant, data_dir, options) for variant in options.variants.split(",")]
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    facts = {"batch_size": options.batch_size, "width": options.width, "dtype": options.dtype, "rounds": options.rounds}
+    show(report("evaluate", rows, **facts), path=options.json)
+    return 0
+
+
+def measured(variant: str, data_dir: str, options: argparse.Namespace) -> dict[str, Any]:
+    """The row of a variant."""
+    sections = {
+        "depth": configuration.DepthTask(),
+        "semantic": configuration.SemanticTask(),
+        "instance": configuration.InstanceTask(),
+    }
+    data = configuration.Data(data_dir=data_dir, size=(1, 1), threads=options.threads, workers=options.workers)
+    data = dataclasses.replace(data, size=dataset_reader.open_dataset(data).size)
+    dataset = dataset_reader.open_dataset(data)
+    model = configuration.Model(width=options.width, dtype=options.dtype)
+    chosen = configuration.Tasks(**{name: sections[name] for name in VARIANTS[variant]})
+    network, tasks = assemble(model, chosen)
+    reads = frozenset().union(*(task.metrics.reads for task in tasks))
+    there = dataset_reader.frames(dataset, data, split=options.split, reads=reads)
+    batches = min(options.frames, there) // options.batch_size
+    if not batches:
+        raise UserError(f"The split {options.split} of {data_dir} has {there} frames; lower --batch_size.")
+    data = dataclasses.replace(data, eval_frames=batches * options.batch_size)
+    variables = jax.jit(functools.partial(init, network, size=data.size))(jax.random.key(0))
+    perceive = functools.partial(inference.make_perceive(network, tasks), variables)
+    studied = inference.study(tasks, dataset, data, progress=False)
+    image = jax.device_put(np.random.default_rng(0).random((options.batch_size, *data.size, 3), np.float32))
+
+    def predict() -> None:
+        for _ in range(batches):
+            jax.block_until_ready(perceive(image))
+
+    def evaluate() -> None:
+        inference.measure(
+            perceive, tasks, dataset, data, split=options.split, batch_size=options.batch_size, studied=studied,
+            progress=False,
+        )  # fmt: skip
+
+    times = alternate({"inference": predict, "evaluation": evaluate}, rounds=options.rounds)
+    rates = {name: data.eval_frames / time.median for name, time in times.items()}
+    return {
+        "variant": variant,
+        "frames": data.eval_frames,
+        "truth": "x".join(map(str, dataset.metadata["image_size"])),
+        "inference frames/s": rates["inference"],
+        "evaluation frames/s": rates["evaluation"],
+        "share": rates["evaluation"] / rates["inference"],
+        "spread of s/frame": times["evaluation"].spread / data.eval_frames,
+    }
+
+
+def _built(folder: pathlib.Path, options: argparse.Namespace) -> str:
+    frames = options.frames + options.frames // 6 + 1  # every eighth has no labels
+    return str(city.build(city.draw(folder / "raw", frames=frames, size=options.size), folder / "built"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

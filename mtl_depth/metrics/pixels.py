@@ -1,0 +1,64 @@
+"""Classes of whole batches at the truth's size, and their confusion, on the device.
+
+The same sums as `metrics.semantic.confusion`, which is the reference, to the precision of float32.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Integer, Num
+
+from mtl_depth.metrics.points import between
+
+_GROUPS = 16  # of lines, each with sums of its own: one sum of half a million weights would lose digits in float32
+
+
+def enlarged_classes(logits: Float[Array, "b h w classes"], *, size: tuple[int, int]) -> Integer[Array, "b _ _"]:
+    """The largest of the logits interpolated to `size` = (height, width): labels themselves cannot be interpolated."""
+    (top, down), (left, right) = (between(new, old) for new, old in zip(size, logits.shape[1:3]))
+    below, beside = (np.minimum(before + 1, old - 1) for before, old in zip((top, left), logits.shape[1:3]))
+    best = classes = None
+    for index in range(logits.shape[-1]):  # XLA makes one pass of it, which keeps no class's enlarged plane
+        plane = logits[..., index]
+        plane = plane[:, top] * (1 - down)[:, None] + plane[:, below] * down[:, None]
+        plane = plane[:, :, left] * (1 - right) + plane[:, :, beside] * right
+        if best is None:
+            best, classes = plane, jnp.zeros(plane.shape, jnp.uint8)
+        else:
+            better = plane > best
+            best, classes = jnp.where(better, plane, best), jnp.where(better, jnp.uint8(index), classes)
+    return classes
+
+
+def enlarged_map(values: Integer[Array, "b h w"], *, size: tuple[int, int]) -> Integer[Array, "b _ _"]:
+    """The maps at `size` = (height, width); every pixel takes the value that covers its centre."""
+    rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, values.shape[1:]))
+    return jnp.asarray(values)[:, rows[:, None], columns].astype(jnp.int32)
+
+
+def confusions(
+    truth: Integer[Array, "b h w"], predicted: Integer[Array, "b h w"], weight: Float[Array, "b h w"], *, classes: int
+) -> Float[Array, "b side side"]:
+    """Sums of `weight` of every frame by true class (row) and predicted class (column).
+
+    What is not in 0 .. `classes` - 1 goes to the last row, of void, or to the last column.
+    """
+    frames, height, _ = truth.shape
+    side = classes + 1
+    rows, columns = (
+        jnp.where((values >= 0) & (values < classes), values, classes).astype(jnp.int32)
+        for values in (truth, predicted)
+    )
+    group = np.arange(frames)[:, None] * _GROUPS + np.arange(height) * _GROUPS // height
+    cells = group[..., None].astype(np.int32) * side**2 + rows * side + columns
+    sums = jnp.zeros(frames * _GROUPS * side**2, jnp.float32).at[cells.ravel()].add(weight.ravel())
+    return sums.reshape(frames, _GROUPS, side, side).sum(axis=1)
+
+
+def batch_weights(confidence: Num[Array, "b h w"]) -> Float[Array, "b h w"]:
+    """`metrics.sizes.pixel_weights` of confidences in [0, 1]: 1 throughout a frame that has none."""
+    return jnp.where(confidence.any(axis=(1, 2), keepdims=True), confidence, 1).astype(jnp.float32)
+
+
+def with_rows(values: Num[np.ndarray, "b h w"], rows: int) -> Num[np.ndarray, "n h w"]:
+    """The batch with as many frames of zeros behind it as make `rows`."""
+    return np.concatenate([values, np.zeros((rows - len(values), *values.shape[1:]), values.dtype)])

@@ -1,0 +1,62 @@
+"""Classes and confusions of batches on the device: the reference's, frame by frame."""
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mtl_depth.metrics.pixels import batch_weights, confusions, enlarged_classes, enlarged_map, with_rows
+from mtl_depth.metrics.semantic import confusion
+from mtl_depth.metrics.sizes import nearest, pixel_weights
+
+CLASSES = 5
+
+
+@pytest.mark.parametrize("size", [(4, 6), (9, 17), (3, 5), (40, 6)])
+def test_logits_are_interpolated_before_the_choice(size):
+    logits = np.random.default_rng(0).normal(size=(3, 4, 6, 7)).astype(np.float32)
+    classes = np.asarray(jax.jit(lambda x: enlarged_classes(x, size=size))(logits))
+    assert classes.dtype == np.uint8
+    for index, frame in enumerate(logits):
+        whole = cv2.resize(frame, size[::-1], interpolation=cv2.INTER_LINEAR)
+        best = np.take_along_axis(whole, classes[index][..., None].astype(int), axis=-1)[..., 0]
+        np.testing.assert_allclose(best, whole.max(axis=-1), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(4, 6), (9, 17), (3, 5)])
+def test_maps_are_enlarged_as_on_the_host(size):
+    values = np.random.default_rng(0).integers(0, 99, (3, 4, 6))
+    found = enlarged_map(jnp.asarray(values), size=size)
+    np.testing.assert_array_equal(found, [nearest(frame, size) for frame in values])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 3), (16, 8), (50, 60)])
+def test_confusions_are_the_reference_s(size):
+    generator = np.random.default_rng(1)
+    truth = generator.choice([0, 1, 2, 3, 4, 255], (4, *size))
+    predicted = generator.choice([-1, 0, 1, 2, 3, 4, 9], (4, *size))
+    weight = generator.random((4, *size)).astype(np.float32)
+    found = np.asarray(confusions(jnp.asarray(truth), jnp.asarray(predicted), jnp.asarray(weight), classes=CLASSES))
+    for index in range(4):
+        expected = confusion(truth[index], predicted[index], weight[index].astype(np.float64), classes=CLASSES)
+        np.testing.assert_allclose(found[index, :-1], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.sum(axis=(1, 2)), weight.sum(axis=(1, 2)), rtol=1e-5)  # void has a row too
+
+
+def test_a_large_picture_loses_no_digits():
+    weight = np.random.default_rng(2).random((1, 376, 1408)).astype(np.float32)
+    nothing = jnp.zeros(weight.shape, jnp.int32)
+    found = confusions(nothing, nothing, jnp.asarray(weight), classes=CLASSES)[0, 0, 0]
+    assert abs(float(found) / weight.sum(dtype=np.float64) - 1) < 1e-5
+
+
+def test_weights_are_those_of_the_host_and_fillings_are_zero():
+    confidence = np.random.default_rng(3).random((3, 4, 5)).astype(np.float32)
+    confidence[1] = 0
+    labels = np.zeros(confidence.shape, np.uint8)
+    expected = [pixel_weights(frame, label) for frame, label in zip(confidence, labels)]
+    np.testing.assert_allclose(batch_weights(jnp.asarray(confidence)), expected, rtol=1e-6)
+    filled = with_rows(confidence, 5)
+    np.testing.assert_array_equal(filled[:3], confidence)
+    assert filled.shape == (5, 4, 5) and not filled[3:].any()
