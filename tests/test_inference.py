@@ -159,6 +159,17 @@ def test_study_asks_for_no_image(monkeypatch):
     assert set(seen) == {frozenset({"intrinsics", "drive", "frame", "depth"})}
 
 
+def test_rows_beyond_the_batch_count_nothing(perceiver):
+    frames = [fake_run.frame(index) for index in range(2)]
+    batch = {key: np.stack([frame[key] for frame in frames[:1]]) for key in frames[0]}
+    predictions = perceiver.perceive(_images(2))
+    single = jax.tree.map(lambda values: values[:1], predictions)
+    for task in perceiver.tasks:
+        studied = task.metrics.study(iter([batch]))
+        filled, alone = (task.metrics.measure(p, batch, studied) for p in (predictions, single))
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), filled, alone)
+
+
 def test_items_come_one_behind():
     made = []
     items = inference.one_behind(made.append(n) or n for n in range(3))

@@ -163,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         "--storage",
         choices=images.STORAGES,
         default="png",
-        help="how images are stored: png, jpeg (quality 95: a third of the size, four times as fast to read, lossy) or "
+        help="how images are stored: png, jpeg (quality 95, lossy: a third of the size, twice as fast to read) or "
         "raw (the fastest to read, the largest); labels and depth never lose anything (png)",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes that read and encode (1)")

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def drawn(folder: pathlib.Path, settings: plan.Settings) -> dict[str, float]:
     """Draws one street and returns rate, spread, processor time and megabytes a frame."""
-    from tfds_kitti360.city import make  # imports jax and compiles at import
+    from tfds_kitti360.city import make  # imports jax, which --help does not need
     from tfds_kitti360.city.drive import Drive
 
     ride = Drive(seed=settings.seed, which=0, frames=settings.frames, size=settings.size)

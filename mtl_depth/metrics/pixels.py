@@ -61,4 +61,6 @@ def batch_weights(confidence: Num[Array, "b h w"]) -> Float[Array, "b h w"]:
 
 def with_rows(values: Num[np.ndarray, "b h w"], rows: int) -> Num[np.ndarray, "n h w"]:
     """The batch with as many frames of zeros behind it as make `rows`."""
+    if len(values) == rows:
+        return values
     return np.concatenate([values, np.zeros((rows - len(values), *values.shape[1:]), values.dtype)])

@@ -55,7 +55,7 @@ def _measure(things: dict[str, int], official_void: bool, predictions: Arrays, b
         rows = len(predictions["instances"])
         tables = _class_tables(
             class_predictions(predictions), predictions["instances"],
-            with_rows(train_id_from_id[truths // 1000], rows), with_rows(confidence, rows),
+            with_rows(truths, rows), with_rows(confidence, rows),
         )  # fmt: skip
     instances, scores = np.asarray(predictions["instances"]), np.asarray(predictions["scores"])
     for index, truth in enumerate(truths):
@@ -70,9 +70,9 @@ def _measure(things: dict[str, int], official_void: bool, predictions: Arrays, b
 
 
 @jax.jit
-def _class_tables(predictions: Arrays, instances: Any, truth: Any, confidence: Any) -> Any:
+def _class_tables(predictions: Arrays, instances: Any, values: Any, confidence: Any) -> Any:
     """Weights by true and predicted train id, a table a frame; where a thing is predicted there is no class."""
-    size = truth.shape[1:]
+    size, truth = values.shape[1:], jnp.asarray(train_id_from_id)[values // 1000]
     classes = classes_at(predictions, size=size).astype(jnp.int32)
     classes = jnp.where(enlarged_map(instances, size=size) > 0, -1, classes)
     return confusions(truth, classes, batch_weights(confidence), classes=TRAIN_CLASSES)

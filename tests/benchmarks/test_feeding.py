@@ -49,7 +49,7 @@ def test_build(city, tmp_path, capsys):
 
 
 def test_city(tmp_path, capsys):
-    rows = run(drawing.main, tmp_path, capsys, "--size=64x160", "--frames=2")["rows"]
+    rows = run(drawing.main, tmp_path, capsys, "--size=94x352", "--frames=2")["rows"]
     assert rows[0]["MB/frame"] > rows[1]["MB/frame"] and all(row["frames/s"] > 0 for row in rows)
 
 

@@ -20,7 +20,10 @@ class Settings(NamedTuple):
     truth: bool = True  # whether the exact depth and the moving masks of every frame are written
 
     def as_json(self) -> dict[str, Any]:
-        return {"version": _VERSION, **self._asdict(), "size": list(self.size)}
+        values = {"version": _VERSION, **self._asdict(), "size": list(self.size)}
+        if self.truth:
+            del values["truth"]  # as in the cities drawn before there was a choice
+        return values
 
 
 def parse_size(text: str) -> tuple[int, int]:
