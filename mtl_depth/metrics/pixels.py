@@ -12,15 +12,19 @@ from mtl_depth.metrics.points import between
 _GROUPS = 16  # of lines, each with sums of its own: one sum of half a million weights would lose digits in float32
 
 
+def enlarged(values: Float[Array, "b h w"], *, size: tuple[int, int]) -> Float[Array, "b _ _"]:
+    """`image.resize_bilinear` as gathers: without a gradient of its own they are faster than products of matrices."""
+    (top, down), (left, right) = (between(new, old) for new, old in zip(size, values.shape[1:]))
+    below, beside = (np.minimum(before + 1, old - 1) for before, old in zip((top, left), values.shape[1:]))
+    values = values[:, top] * (1 - down)[:, None] + values[:, below] * down[:, None]
+    return values[:, :, left] * (1 - right) + values[:, :, beside] * right
+
+
 def enlarged_classes(logits: Float[Array, "b h w classes"], *, size: tuple[int, int]) -> Integer[Array, "b _ _"]:
     """The largest of the logits interpolated to `size` = (height, width): labels themselves cannot be interpolated."""
-    (top, down), (left, right) = (between(new, old) for new, old in zip(size, logits.shape[1:3]))
-    below, beside = (np.minimum(before + 1, old - 1) for before, old in zip((top, left), logits.shape[1:3]))
     best = classes = None
     for index in range(logits.shape[-1]):  # XLA makes one pass of it, which keeps no class's enlarged plane
-        plane = logits[..., index]
-        plane = plane[:, top] * (1 - down)[:, None] + plane[:, below] * down[:, None]
-        plane = plane[:, :, left] * (1 - right) + plane[:, :, beside] * right
+        plane = enlarged(logits[..., index], size=size)
         if best is None:
             best, classes = plane, jnp.zeros(plane.shape, jnp.uint8)
         else:

@@ -10,17 +10,19 @@ ones to use.
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mtl_depth.losses.segmentation import value_error
 from mtl_depth.losses.smoothness import edge_aware_smoothness
-from mtl_depth.metrics.depth import depth_errors
+from mtl_depth.metrics.depth import NAMES
+from mtl_depth.metrics.pixels import enlarged, with_rows
+from mtl_depth.metrics.points import point_errors
 from mtl_depth.metrics.sizes import bilinear, nearest
 from mtl_depth.models.heads import ValueHead
-from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task, add
+from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task
 
-ERRORS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta_1", "delta_2", "delta_3")
 SMOOTHNESS_WEIGHT = 1e-3
 _SMALLEST = 1e-6  # keeps the logarithm and the ratio finite where the sigmoid underflows
 
@@ -87,13 +89,23 @@ def _metrics(name: str, largest: int) -> Metrics:
             return None
         return np.where(counts > 0, totals / np.maximum(counts, 1), totals.sum() / counts.sum())
 
-    def measure(predictions: Arrays, batch: Arrays, studied: np.ndarray | None) -> Sums:
-        sums: Sums | None = None
-        for index, labels in enumerate(batch[name]):
-            truth = np.asarray(labels) / largest
-            guesses = {"ours": np.asarray(predictions["value"][index]), "mean_image": studied}
-            sums = add(sums, {guess: _errors(truth, values) for guess, values in guesses.items()})
+    @jax.jit
+    def score(values: Any, labels: Any, mean_image: Any) -> Sums:
+        """The depth formulas over the pixels with a label, neither scaled nor clipped."""
+        size, truth = labels.shape[1:], (labels / largest).reshape(len(labels), -1)
+        guesses = {"ours": enlarged(values, size=size)}
+        if mean_image is not None:
+            guesses["mean_image"] = jnp.broadcast_to(mean_image, labels.shape)
+        sums = {}
+        for guess, maps in guesses.items():
+            errors, known = point_errors(truth, maps.reshape(truth.shape), nearest=_SMALLEST, farthest=jnp.inf)
+            sums[guess] = {"frames": known.sum(), **dict(zip(NAMES, errors.sum(axis=0)))}
         return sums
+
+    def measure(predictions: Arrays, batch: Arrays, studied: np.ndarray | None) -> Sums:
+        values, labels = predictions["value"], batch[name]
+        mean_image = None if studied is None else bilinear(studied.astype(np.float32), labels.shape[1:])
+        return score(values, with_rows(labels, len(values)), mean_image)
 
     def summarise(sums: Sums) -> dict[str, Any]:
         means = {
@@ -107,15 +119,3 @@ def _metrics(name: str, largest: int) -> Metrics:
 
     reads = frozenset({name})
     return Metrics(reads=reads, studies=reads, study=study, measure=measure, summarise=summarise)
-
-
-def _errors(truth: np.ndarray, value: np.ndarray | None) -> Sums:
-    """Sums over this one frame: the depth formulas over the pixels with a label, neither scaled nor clipped.
-
-    All zero, `frames` too, where nothing can be compared.
-    """
-    errors = None
-    if value is not None:
-        value = np.maximum(bilinear(value, truth.shape), _SMALLEST)
-        errors = depth_errors(truth, value, median_scaling=False, nearest=0.0, farthest=np.inf)
-    return {"frames": 0, **dict.fromkeys(ERRORS, 0.0)} if errors is None else {"frames": 1, **errors}

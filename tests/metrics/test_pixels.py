@@ -6,11 +6,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mtl_depth.metrics.pixels import batch_weights, confusions, enlarged_classes, enlarged_map, with_rows
+from mtl_depth.image import resize_bilinear
+from mtl_depth.metrics.pixels import batch_weights, confusions, enlarged, enlarged_classes, enlarged_map, with_rows
 from mtl_depth.metrics.semantic import confusion
 from mtl_depth.metrics.sizes import nearest, pixel_weights
 
 CLASSES = 5
+
+
+@pytest.mark.parametrize("old", [(4, 6), (1, 5), (3, 1)])
+@pytest.mark.parametrize("size", [(4, 6), (9, 17), (3, 5)])
+def test_maps_are_interpolated_as_in_training(old, size):
+    values = np.random.default_rng(0).random((2, *old)).astype(np.float32)
+    expected = resize_bilinear(values, size=size)
+    np.testing.assert_allclose(enlarged(jnp.asarray(values), size=size), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(4, 6), (9, 17), (3, 5), (40, 6)])
