@@ -116,7 +116,7 @@ def test_the_other_stops_when_one_dies_and_the_restart_works(victim, data_dir, o
 def test_asked_to_stop_they_stop_at_the_same_step(data_dir, tmp_path, record_property):
     record_property("tried SIGTERM to one process of 2", "both save at the same step")
     workdir = tmp_path / "run"
-    argv = command(data_dir, workdir) + ["--config.train.steps=500"]
+    argv = [*command(data_dir, workdir), "--config.train.steps=500"]
     started = start(argv, tmp_path / "log", processes=2, devices=1)
     deadline = time.monotonic() + 120
     while not (workdir / "checkpoints" / "2").is_dir() and time.monotonic() < deadline:

@@ -10,10 +10,15 @@ import resource
 import sys
 import traceback
 
+import cv2  # noqa: F401 (these are what a training imports when it needs them)
+import grain  # noqa: F401
+import tensorboardX  # noqa: F401
+import tensorflow_datasets  # noqa: F401
 from absl import flags
 
 import mtl_depth.main
 import mtl_depth.train
+import tfds_kitti360.kitti360_dataset_builder  # noqa: F401
 
 
 def work(order: dict) -> int:
