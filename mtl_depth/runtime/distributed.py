@@ -19,9 +19,9 @@ def connect(environment: Mapping[str, str] = os.environ) -> bool:
         UserError: the environment names a part of what is needed, or the others cannot be reached.
     """
     given = [name for name in OURS if environment.get(name)]
-    if not given and not _in_cluster(environment):
+    if not given and not in_cluster(environment):
         return False
-    if given and len(given) < len(OURS) and not _in_cluster(environment):
+    if given and len(given) < len(OURS) and not in_cluster(environment):
         missing = ", ".join(name for name in OURS if name not in given)
         raise UserError(f"{given[0]} is set, but not {missing}; set all of {', '.join(OURS)}, or none.")
     import jax
@@ -66,7 +66,7 @@ def _leave(sentence: str) -> None:
     os._exit(2)
 
 
-def _in_cluster(environment: Mapping[str, str]) -> bool:
+def in_cluster(environment: Mapping[str, str]) -> bool:
     """Whether jax can find the other processes by itself: more than one of Slurm, Open MPI, Kubernetes or a TPU pod."""
     counts = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
     if any(environment.get(name, "1") not in ("", "1") for name in counts):
