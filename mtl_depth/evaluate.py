@@ -5,7 +5,7 @@ import pathlib
 from typing import Any
 
 from mtl_depth import data as dataset_reader
-from mtl_depth import inference, scores
+from mtl_depth import inference, odometry, scores
 from mtl_depth.config import Config, Tasks, to_dict
 from mtl_depth.errors import UserError
 from mtl_depth.runtime import log
@@ -51,6 +51,11 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         batch_size=evaluation.batch_size,
         crop=config.tasks.depth.crop if config.tasks.depth else "",
     )
+    if perceiver.network is not None and perceiver.network.pose is not None:
+        motion = odometry.measure(
+            perceiver.motion, dataset, data, split=evaluation.split, batch_size=evaluation.batch_size
+        )
+        result |= {"odometry": motion} if motion else {}
     if config.weights:
         weights = str(pathlib.Path(config.weights).resolve())
         record = dataclasses.replace(perceiver.config, data=data, evaluation=evaluation, weights=weights)

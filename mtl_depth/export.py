@@ -111,8 +111,8 @@ def depth_range(perceiver: Perceiver) -> tuple[float, float]:
 
 
 FORMATS: dict[str, Callable[[Perceiver, pathlib.Path], None]] = {
-    "kitti360": write_kitti360,
     "monodepth2": write_monodepth2,
     "safetensors": write_safetensors,
     "stablehlo": write_stablehlo,
+    "kitti360": write_kitti360,
 }

@@ -13,6 +13,13 @@ COLUMNS = (
 )
 TRIVIAL = (("constant", "constant depth"), ("mean_image", "mean depth image"))
 SEMANTIC = (("mIoU", "miou"), ("mIoU of categories", "miou_category"))
+ODOMETRY = (
+    ("ATE of 5 frames, m", "ate_5"),
+    ("its spread", "ate_5_spread"),
+    ("scale", "scale"),
+    ("t_rel, %", "t_rel"),
+    ("r_rel, deg/100 m", "r_rel"),
+)
 INSTANCE = (("PQ", "pq"), ("SQ", "sq"), ("RQ", "rq"), ("AP", "ap"), ("AP50", "ap50"))
 
 
@@ -27,6 +34,9 @@ def summary(evaluation: Mapping[str, Any]) -> str:
         parts.append(aligned([["depth", *header], *rows]))
     if depth.get("scale"):
         parts.append(scale(depth["scale"]))
+    if evaluation.get("odometry"):
+        found = evaluation["odometry"]
+        parts.append(aligned([["motion", *(title for title, _ in ODOMETRY)], ["ours", *numbers(found, ODOMETRY)]]))
     report = evaluation.get("report_head")
     if report:
         rows = [

@@ -112,3 +112,4 @@ def install(monkeypatch, *, splits=("train", "val")) -> None:
     monkeypatch.setattr("mtl_depth.data.open_dataset", lambda data: "opened")
     monkeypatch.setattr("mtl_depth.data.frames", frames)
     monkeypatch.setattr("mtl_depth.data.evaluation_batches", evaluation_batches)
+    monkeypatch.setattr("mtl_depth.data.pair_batches", lambda *arguments, **options: iter(()))  # no two neighbours

@@ -21,7 +21,7 @@ FLOORS = (
     ("learning", "pretrained"),
     ("perceiver",),
     ("restore",),
-    ("inference", "claim", "submission", "prediction", "table"),
+    ("inference", "claim", "submission", "odometry", "prediction", "table"),
     ("page",),
     ("train", "evaluate", "predict", "export", "replay"),
     ("main", "experiments", "benchmarks"),

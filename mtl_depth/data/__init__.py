@@ -18,9 +18,11 @@ from tfds_kitti360 import clips as clip_rules
 from tfds_kitti360.labels import LABELS, train_id_from_id
 
 __all__ = ["LABELS", "Clip", "Dataset", "clips", "evaluation_batches", "frames", "open_dataset"]
-__all__ += ["train_batches", "train_id_from_id"]
+__all__ += ["pair_batches", "train_batches", "train_id_from_id"]
 
+# Of training only: labels of the neighbours b h w s, and the target's right image with `right_from_target` b 1 4 4.
 READS = frozenset({"source_from_target", "semantic", "instance", "confidence", "depth"})
+READS |= {"source_semantic", "image_right"}
 TRUTHS = ("depth", "semantic", "instance")  # a frame with one of those asked for can be evaluated
 
 
@@ -118,6 +120,8 @@ def clips(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) ->
         index = clip_rules.clips(ids, drive["splits"], where, **rule)
         if "source_from_target" in reads:
             index = index[posed[number][index].all(axis=1)]
+        if "image_right" in reads:
+            index = index[dataset.has("right")[number][index[:, data.clip_length // 2]]]
         found += [Clip(number, tuple(row)) for row in index.tolist()]
     middle = data.clip_length // 2
     if any(not any(has[clip.drive][clip.positions[middle]] for clip in found) for has in labelled):
@@ -180,6 +184,18 @@ def evaluation_batches(
     reads = reads - {"source_from_target"}
     loader = Loader(dataset.path, dataset.metadata, tuple(data.size), reads, labels_full_size=True, images=images)
     plan = _evaluation_frames(dataset, data, split=split, reads=reads)
+    return _iterate(grain.MapDataset.source(plan).map(loader).batch(batch_size), data) if plan else iter(())
+
+
+def pair_batches(dataset: Dataset, data: Data, *, split: str, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
+    """Batches of a split's neighbouring frames (f, f + 1) with poses, in order: `image` b 2 h w 3, `source_from_target`
+    b 1 4 4 (first_from_second), `drive` and `frame` of the second. The last batch may be smaller."""
+    import grain
+
+    two = dataclasses.replace(data, clip_length=2, stride=1, train_frames=0, eval_frames=0)
+    reads = frozenset({"source_from_target"})
+    plan = clips(dataset, two, split=split, reads=reads)
+    loader = Loader(dataset.path, dataset.metadata, tuple(data.size), reads, labels_full_size=False)
     return _iterate(grain.MapDataset.source(plan).map(loader).batch(batch_size), data) if plan else iter(())
 
 

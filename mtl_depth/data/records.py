@@ -89,11 +89,17 @@ class Loader:
             ).astype(np.float32)
             row["has_pose"] = np.bool_(known)
         row |= {kind: self._labels(target, kind) for kind in self.reads & LABELS}
+        if "source_semantic" in self.reads:  # 0 where a neighbour has no labels
+            row["source_semantic"] = np.stack([self._labels(other, "semantic") for other in others], axis=-1)
+        if "image_right" in self.reads:
+            row["image_right"] = self._images([target], "image_right")[0]
+            shift = -self.metadata["baseline"] * np.eye(4, k=3)
+            row["right_from_target"] = (np.eye(4) + shift)[None].astype(np.float32)
         if "depth" in self.reads:
             row["depth"] = np.divide(_decode(target, "depth"), self.metadata["depth_scale"], dtype=np.float32)
         return row
 
-    def _images(self, records: list[Mapping[str, Any]]) -> np.ndarray:
+    def _images(self, records: list[Mapping[str, Any]], key: str = "image") -> np.ndarray:
         """uint8 [t h w 3], red first."""
         import cv2
 
@@ -102,9 +108,9 @@ class Loader:
         images = np.empty((len(records), *self.size, 3), np.uint8)
         for image, record in zip(images, records):
             if self.metadata.get("storage") == "raw":
-                image[:] = reduce_image(_raw(record, (*self._stored, 3)), self.size)
+                image[:] = reduce_image(_raw(record, key, (*self._stored, 3)), self.size)
             else:
-                cv2.cvtColor(reduce_image(_decode(record, "image"), self.size), cv2.COLOR_BGR2RGB, dst=image)
+                cv2.cvtColor(reduce_image(_decode(record, key), self.size), cv2.COLOR_BGR2RGB, dst=image)
         return images
 
     def _labels(self, record: Mapping[str, Any], kind: str) -> np.ndarray:
@@ -134,10 +140,10 @@ def _decode(record: Mapping[str, Any], kind: str) -> np.ndarray:
     return picture
 
 
-def _raw(record: Mapping[str, Any], shape: tuple[int, ...]) -> np.ndarray:
-    values = np.frombuffer(_bytes(record, "image"), np.uint8)
+def _raw(record: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> np.ndarray:
+    values = np.frombuffer(_bytes(record, key), np.uint8)
     if values.size != np.prod(shape):
-        raise _damaged(record, "image")
+        raise _damaged(record, key)
     return values.reshape(shape)
 
 

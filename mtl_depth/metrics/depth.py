@@ -78,8 +78,8 @@ def _valid(
     gt: Real[np.ndarray, "h w"],
     prediction: Real[np.ndarray, "h w"],
     *,
-    nearest: float,
-    farthest: float,
+    nearest: float | int,
+    farthest: float | int,
     crop: str | None,
 ) -> tuple[Real[np.ndarray, "n"], Real[np.ndarray, "n"]]:
     """Measured and predicted depth of the pixels with nearest < gt < farthest inside the crop."""

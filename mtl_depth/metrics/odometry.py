@@ -34,10 +34,14 @@ def snippet_errors(
     errors = []
     for start in range(len(predicted) - frames + 2):
         ours, true = (path(motions[start : start + frames - 1])[:, :3, 3] for motions in (predicted, recorded))
-        squared = (ours**2).sum()
-        scale = (true * ours).sum() / squared if squared > 0 else 0.0
-        errors.append(np.linalg.norm(scale * ours - true) / frames)
+        errors.append(np.linalg.norm(_scale(ours, true) * ours - true) / frames)
     return np.array(errors)
+
+
+def _scale(ours: Float[np.ndarray, "n 3"], true: Float[np.ndarray, "n 3"]) -> float:
+    """What brings our positions nearest to the true ones by least squares, both from the origin."""
+    squared = (ours**2).sum()
+    return float((true * ours).sum() / squared) if squared > 0 else 0.0
 
 
 def drift(
@@ -67,14 +71,15 @@ def drift(
     lengths = [length for length in lengths if length <= driven]
     if not lengths:
         return {}
-    true, ours = (trajectory.PosePath3D(poses_se3=list(path(motions))) for motions in (recorded, predicted))
+    true, ours = (path(motions) for motions in (recorded, predicted))
     if align_scale:
-        ours.align(true, correct_only_scale=True)
+        ours[:, :3, 3] *= _scale(ours[:, :3, 3], true[:, :3, 3])
+    pair = tuple(trajectory.PosePath3D(poses_se3=list(poses)) for poses in (true, ours))
     relations = {"t_rel": metrics.PoseRelation.translation_part, "r_rel": metrics.PoseRelation.rotation_angle_deg}
     found: dict[str, list[float]] = {name: [] for name in relations}
     for length in lengths:
         for name, relation in relations.items():
-            error = metrics.RPE(relation, length, metrics.Unit.meters, rel_delta_tol=0.1, all_pairs=True)
-            error.process_data((true, ours))
+            error = metrics.RPE(relation, length, metrics.Unit.meters, all_pairs=True, pairs_from_reference=True)
+            error.process_data(pair)
             found[name] += (100 * np.asarray(error.error) / length).tolist()
     return {name: float(np.mean(values)) for name, values in found.items()} | {"lengths": lengths}

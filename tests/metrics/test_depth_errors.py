@@ -52,7 +52,7 @@ def test_scale_is_what_median_scaling_multiplies_with():
 
 def test_scale_over_frames_by_its_middle():
     # 0, 1, ... 100: the middle 68 % lie between 16 and 84
-    assert summarise_ratios(list(range(101))) == {"median": 50, "spread": 34}
+    assert summarise_ratios([float(n) for n in range(101)]) == {"median": 50, "spread": 34}
     assert summarise_ratios([]) == {}
 
 

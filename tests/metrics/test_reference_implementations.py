@@ -23,7 +23,7 @@ def segments(generator, *, count: int, like: np.ndarray | None = None) -> np.nda
     values = np.zeros(SIZE, np.int64)
     for number in range(1, count + 1):
         top, left = generator.integers(0, SIZE[0] - 8), generator.integers(0, SIZE[1] - 8)
-        height, width = generator.integers(3, 14, 2)
+        height, width = generator.integers(5, 17, 2)
         values[top : top + height, left : left + width] = number
     return values
 
@@ -52,7 +52,7 @@ def ours(pictures, label_id: int) -> list[float]:
         found = detections(own, own_scores)
         missed += found.missed
         for index in range(len(THRESHOLDS)):
-            kept[index] += [(s, o[index] == TRUE) for s, o in zip(own_scores, found.outcomes) if o[index] >= 0]
+            kept[index] += [(s, bool(o[index] == TRUE)) for s, o in zip(own_scores, found.outcomes) if o[index] >= 0]
     return [
         average_precision([s for s, _ in rows], [t for _, t in rows], int(count)) for rows, count in zip(kept, missed)
     ]
@@ -92,7 +92,10 @@ def test_average_precision_equals_cityscapes_own_script():
     compared = 0
     for trial in range(40):
         pictures = [picture(100 * trial + n) for n in range(PICTURES)]
-        theirs = script.evaluateMatches(as_cityscapes(pictures), settings)[0]
+        try:
+            theirs = script.evaluateMatches(as_cityscapes(pictures), settings)[0]
+        except IndexError:  # it cannot count where every prediction of a class is excused
+            continue
         for row, label_id in zip(theirs, LABEL_IDS.values()):
             if not np.isnan(row).any():
                 np.testing.assert_allclose(ours(pictures, label_id), row, atol=1e-12)
@@ -116,7 +119,7 @@ def test_panoptic_quality_equals_torchmetrics():
             for label_id in counts:
                 own = overlaps.of(overlaps.truths // 1000 == label_id, overlaps.guesses // 1000 == label_id)
                 counts[label_id] += panoptic_counts(own)
-        theirs = dict(zip((*LABEL_IDS.values(), 7), reference.compute()[0].tolist()))
+        theirs = dict(zip((*sorted(LABEL_IDS.values()), 7), reference.compute()[0].tolist()))
         for label_id, sums in counts.items():
             np.testing.assert_allclose(qualities(sums)["pq"], theirs[label_id], atol=1e-6)
             compared += theirs[label_id] > 0
