@@ -82,7 +82,8 @@ def run(
             if scale.announce:
                 announce(scale)
             data_dir, held_out_dir = (make_city(out, which, scale, deadline) for which in ("city", "held_out"))
-            for name, seed in runs:
+            for done, (name, seed) in enumerate(runs):
+                log.say(f"{done} of {len(runs)} trainings done")
                 train_run(scale, out, name, seed, data_dir, deadline)
             for name, seed in runs:  # only now: nothing is chosen by the held-out street
                 deadline.check()

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 SNIPPET = 5  # frames
+_TOLERANCE = 0.02  # of a length: a frame is about a metre, which is 1 % of the shortest
 LENGTHS = tuple(range(100, 801, 100))  # metres, of KITTI's odometry benchmark
 
 
@@ -79,7 +80,10 @@ def drift(
     found: dict[str, list[float]] = {name: [] for name in relations}
     for length in lengths:
         for name, relation in relations.items():
-            error = metrics.RPE(relation, length, metrics.Unit.meters, all_pairs=True, pairs_from_reference=True)
+            error = metrics.RPE(
+                relation, length, metrics.Unit.meters, rel_delta_tol=_TOLERANCE, all_pairs=True,
+                pairs_from_reference=True,
+            )  # fmt: skip
             error.process_data(pair)
             found[name] += (100 * np.asarray(error.error) / length).tolist()
     return {name: float(np.mean(values)) for name, values in found.items()} | {"lengths": lengths}

@@ -35,10 +35,8 @@ def test_nineteen_classes_do_not_have_to_fit_into_four_channels(head):
 def test_offsets_are_pixels_and_a_unit_of_the_convolution_is_a_tenth_of_the_width(width):
     head = InstanceHead(width=0.125)
     given = features(0.125, size=(64, width))
-    params = jax.tree.map(
-        lambda leaf: np.zeros(leaf.shape, leaf.dtype),
-        dict(jax.eval_shape(head.init, jax.random.key(0), given))["params"],
-    )
+    shapes = dict(jax.eval_shape(head.init, jax.random.key(0), given))["params"]
+    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     params["offset"]["bias"] = np.array([1.0, -0.5], np.float32)
     offset = head.apply({"params": params}, given)["offset"]
     np.testing.assert_allclose(offset[0, 3, 5], [0.1 * width, -0.05 * width], rtol=1e-6)
