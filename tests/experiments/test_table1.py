@@ -156,14 +156,14 @@ def test_the_whole_study_in_miniature(tmp_path, monkeypatch, capsys):
     """Two real cities, two trainings of two steps, a stop between them, scores of both streets, the report."""
     monkeypatch.setitem(SCALES, "small", MINIATURE)
     monkeypatch.setattr("mtl_depth.experiments.arms.configuration", on_one_device)
-    options = ["--scale=small", f"--out={tmp_path}", "--seeds=1", "--only=depth,panoptic"]
+    options = ["--scale=small", f"--out={tmp_path}", "--seeds=1", "--only=depth,panoptic_guided"]
     assert table1.main([*options, "--minutes=0"]) == 3
     assert table1.main(options) == 0
-    for name in ("depth", "panoptic"):
+    for name in ("depth", "panoptic_guided"):
         found = json.loads((tmp_path / "runs" / f"{name}_seed0" / "held_out.json").read_text())
         assert found["split"] == "train" and found["frames"] >= 4
         assert np.isfinite(found["depth"]["constant"]["abs_rel"])
     text = (tmp_path / "report.md").read_text()
-    assert "trained, scored on both streets" in text and "![panoptic](figure2_panoptic.png)" in text
-    assert (tmp_path / "figure2_panoptic.png").stat().st_size > 1000 and (tmp_path / "curves.svg").exists()
+    assert "trained, scored on both streets" in text and "![panoptic_guided](figure2_panoptic_guided.png)" in text
+    assert (tmp_path / "figure2_panoptic_guided.png").stat().st_size > 1000 and (tmp_path / "curves.svg").exists()
     assert table1.main(options) == 0  # everything is there: nothing is done again

@@ -36,7 +36,7 @@ def test_offsets_are_pixels_and_a_unit_of_the_convolution_is_a_tenth_of_the_widt
     head = InstanceHead(width=0.125)
     given = features(0.125, size=(64, width))
     shapes = dict(jax.eval_shape(head.init, jax.random.key(0), given))["params"]
-    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-    params["offset"]["bias"] = np.array([1.0, -0.5], np.float32)
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    params["offset"]["bias"] = jnp.array([1.0, -0.5])
     offset = head.apply({"params": params}, given)["offset"]
     np.testing.assert_allclose(offset[0, 3, 5], [0.1 * width, -0.05 * width], rtol=1e-6)
