@@ -15,6 +15,7 @@ from mtl_depth.config import Config
 from mtl_depth.errors import UserError
 from mtl_depth.models.network import Network
 from mtl_depth.tasks.base import Arrays, Task
+from mtl_depth.tasks.depth import is_metric
 
 
 def make_perceive(network: Network, tasks: tuple[Task, ...], *, flip: bool = False) -> Callable[[Any, Any], Any]:
@@ -71,7 +72,7 @@ class Perceiver:
     @property
     def metric(self) -> bool:
         """Whether depth is in metres, and not up to an unknown scale."""
-        return self.config.tasks.depth is not None and self.config.tasks.depth.motion == "recorded"
+        return self.config.tasks.depth is not None and is_metric(self.config.tasks.depth)
 
     def depth(self, picture: str | pathlib.Path | UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
         """Depth of one picture, a file or its RGB bytes, at the picture's own size; metres if `metric`.

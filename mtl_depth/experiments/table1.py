@@ -79,7 +79,7 @@ def run(
     finished = True
     with Deadline(minutes) as deadline:
         try:
-            if scale.announce:
+            if scale.announce and not (out / "runs").exists():
                 announce(scale)
             data_dir, held_out_dir = (make_city(out, which, scale, deadline) for which in ("city", "held_out"))
             for done, (name, seed) in enumerate(runs):
@@ -90,8 +90,10 @@ def run(
                 scoring.score(folder_of(out, name, seed), held_out_dir)
         except Stopped:
             finished = False
-            log.say("The time is over; the same command goes on.")
-    report.write(scale, out, seeds=seeds, names=names, command=command)
+            log.say("Stopped, everything is saved; the same command goes on.")
+    begun = {name for name in ARMS for seed in range(seeds) if folder_of(out, name, seed).exists()}
+    shown = [name for name in ARMS if name in begun or name in names]
+    report.write(scale, out, seeds=seeds, names=shown, command=command)
     log.say(f"written: {out / 'report.md'}")
     return finished
 

@@ -39,7 +39,7 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
     if section.crop not in ("", "garg"):
         raise UserError(f"config.tasks.depth.crop is {section.crop!r}; choose 'garg' or leave it empty.")
     recorded = section.motion == "recorded"
-    usual = METRIC if recorded or section.stereo or section.translation_weight else UP_TO_SCALE
+    usual = METRIC if is_metric(section) else UP_TO_SCALE
     chosen = (section.nearest, section.farthest, section.initial_depth)
     nearest, farthest, initial = (given if given is not None else other for given, other in zip(chosen, usual))
     if not 0 < nearest < farthest or (initial is not None and not nearest < initial < farthest):
@@ -113,6 +113,11 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
         pictures=pictures,
         health=depth_health.make(**limits, predicts_motion=not recorded),
     )
+
+
+def is_metric(section: config.DepthTask) -> bool:
+    """Whether something ties the depth to metres: recorded motion, the baseline, or the length of the translations."""
+    return section.motion == "recorded" or section.stereo or section.translation_weight > 0
 
 
 def translation_error(predicted: Any, recorded: Any) -> Any:

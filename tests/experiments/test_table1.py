@@ -126,6 +126,14 @@ def test_report_in_plain_words(trained, tmp_path):
     assert (tmp_path / "curves.svg").stat().st_size > 1000 and "the command" in text
 
 
+def test_arms_trained_before_stay_in_the_report(trained, tmp_path):
+    study(tmp_path, seeds=1)
+    study(tmp_path, seeds=1, names=("semantic",))
+    text = (tmp_path / "report.md").read_text()
+    assert all(f"| {name}_seed0 " in text for name in ("depth", "instance", "semantic"))
+    assert "panoptic" not in text
+
+
 def test_another_scale_in_the_same_folder_is_refused(trained, tmp_path, capsys):
     study(tmp_path)
     with pytest.raises(table1.UserError, match=r"other settings \(steps\); give another --out"):

@@ -7,7 +7,7 @@ import pytest
 
 from mtl_depth import config
 from mtl_depth.geometry.camera import depth_from_disparity
-from mtl_depth.learning.step import _prepare
+from mtl_depth.learning.gradients import _prepare
 from mtl_depth.tasks import depth as depth_task
 
 SIZE = (32, 64)
@@ -103,6 +103,7 @@ def test_metric_settings_have_the_metric_range():
         (config.DepthTask(translation_weight=0.05), True),
     ):
         task = depth_task.make(section, width=0.125, dtype=jnp.float32)
+        assert depth_task.is_metric(section) == metric
         ends = task.decode({"disparity": (jnp.array([[[0.0, 1.0]]]),)})["depth"]
         np.testing.assert_allclose(ends[0, 0], (200, 1) if metric else (100, 0.1), rtol=1e-5)
 
