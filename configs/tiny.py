@@ -27,6 +27,8 @@ def get_config(variant: str = "instance") -> Config:
     config.model.width = 0.5
     config.model.encoder_weights = ""  # there are none for half of the channels
     config.tasks.depth.motion = "recorded"
+    if config.tasks.instance is not None:
+        config.tasks.instance.offset_weight *= 1408 / 320  # given for pixels of the full picture, 1408 wide
     config.train.steps = 1000
     config.train.learning_rate = 5e-4  # a small network takes larger steps
     config.train.batch_size = 4
