@@ -67,7 +67,15 @@ class InstanceTask:
 
     weight: float = 1.0  # of all instance terms in the total loss
     head: str = "panoptic"  # "panoptic": centres, offsets, thing classes; "report": one channel, value / 65535
-    things: tuple[str, ...] = ("building", "person", "rider", "car", "truck", "motorcycle", "bicycle")
+    things: tuple[str, ...] = (  # classes whose instances are told apart
+        "building",
+        "person",
+        "rider",
+        "car",
+        "truck",
+        "motorcycle",
+        "bicycle",
+    )
     center_weight: float = 200.0  # of the centre heatmap's mean square error
     offset_weight: float = 0.01  # of the offsets' mean absolute error
     learning_rate_multiplier: float = 1.0  # for the parameters of this head

@@ -4,8 +4,8 @@ import dataclasses
 import pathlib
 from typing import Any
 
+from mtl_depth import card, inference, odometry, scores
 from mtl_depth import data as dataset_reader
-from mtl_depth import inference, odometry, scores
 from mtl_depth.config import Config, Tasks, to_dict
 from mtl_depth.errors import UserError
 from mtl_depth.runtime import log
@@ -63,6 +63,7 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
     else:
         result |= {"checkpoint": evaluation.checkpoint}
     log.write_json(workdir / "evaluation.json", result)
+    card.write(workdir, metadata=dataset.metadata, splits=dataset.splits)
     print(scores.summary(result))
     log.say(f"saved in {workdir / 'evaluation.json'}")
     return result

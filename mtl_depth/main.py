@@ -1,13 +1,11 @@
 """The command: flags -> Config -> train | evaluate | predict | export | replay.
 
-    python -m mtl_depth.main --config=configs/instance.py --workdir=RUN
+    python -m mtl_depth.main --config=configs/instance.py --workdir=RUN [--mode=MODE] [--config.SECTION.NAME=VALUE ...]
 
 Every setting of mtl_depth/config.py can be overridden: --config.train.batch_size=4 --config.tasks.depth.motion=recorded
 """
 
 import contextlib
-import dataclasses
-import difflib
 import os
 import pathlib
 import re
@@ -17,9 +15,16 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from mtl_depth import config as configuration
+from mtl_depth import manual
 from mtl_depth.errors import UserError
 
-MODES = ("train", "evaluate", "predict", "export", "replay")
+MODES = {
+    "train": "trains to the last step, from the newest checkpoint in --workdir if there is one, and evaluates",
+    "evaluate": "scores the run on config.evaluation.split, or on pictures of your own with --truth",
+    "predict": "depth, segmentation, point clouds and a page for --input, or for frames of the evaluation split",
+    "export": "writes the network as --format for other programs",
+    "replay": "repeats the step of a run that was left as replay_<step>.npz",
+}
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -29,11 +34,11 @@ _CONFIG = config_flags.DEFINE_config_file(
     lock_config=False,
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, evaluation, pictures.")
-_MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
+_MODE = flags.DEFINE_enum("mode", "train", list(MODES), "What to do.")
 _INPUT = flags.DEFINE_string(
     "input",
     None,
-    "predict: a picture, a folder, a pattern ('a/*.png') or a video; left out: evaluation frames. "
+    "predict, evaluate --truth: a picture, a folder, a pattern ('a/*.png') or a video; left out: evaluation frames. "
     "replay: a replay_<step>.npz; left out: the newest of the run.",
 )
 _WRITE = flags.DEFINE_list(
@@ -47,8 +52,13 @@ _INTRINSICS = flags.DEFINE_string(
     "",
     "predict: fx,fy,cx,cy in pixels of the input, or a file that holds them; by default the data set's.",
 )
+_TRUTH = flags.DEFINE_string(
+    "truth", None, "evaluate: folder of depth maps (16-bit PNG or .npy) named like the pictures of --input."
+)
+_TRUTH_SCALE = flags.DEFINE_float("truth_scale", 256.0, "evaluate: units of a PNG of --truth in a metre.")
 _OUTPUT = flags.DEFINE_string("output", None, "predict, export: folder to write into.")
-_FORMAT = flags.DEFINE_string("format", "monodepth2", "export: the form to write.")
+_FORMAT = flags.DEFINE_string("format", "monodepth2", "export: monodepth2, onnx, safetensors or stablehlo.")
+_BATCH = flags.DEFINE_string("batch", "free", "export: images that a program takes at a time: a number, or free.")
 
 
 def main() -> int:
@@ -82,6 +92,10 @@ def _dispatch() -> None:
         several = distributed.connect()
         with distributed.together() if several else contextlib.nullcontext():
             train.run(config, workdir)
+    elif _MODE.value == "evaluate" and _TRUTH.value:
+        from mtl_depth import evaluate_folder
+
+        evaluate_folder.run(config, workdir, input=_INPUT.value, truth=_TRUTH.value, scale=_TRUTH_SCALE.value)
     elif _MODE.value == "evaluate":
         from mtl_depth import evaluate
 
@@ -97,19 +111,21 @@ def _dispatch() -> None:
     else:
         from mtl_depth import export
 
-        export.run(config, workdir, _FORMAT.value, _OUTPUT.value)
+        export.run(config, workdir, _FORMAT.value, _OUTPUT.value, batch=_BATCH.value)
 
 
 def _parse(argv: list[str]) -> None:
     """Parses the flags; whatever absl or ml_collections dislike becomes one sentence."""
     if any(word in ("--help", "-h", "-help") for word in argv[1:]):
-        print(__doc__)
-        print(flags.FLAGS.module_help("__main__" if __name__ == "__main__" else __name__))
-        print(_settings_help())
+        known = flags.FLAGS.get_key_flags_for_module("__main__" if __name__ == "__main__" else __name__)
+        print(manual.text(__doc__, MODES, [(flag.name, flag.default_unparsed, flag.help) for flag in known]))
         raise SystemExit(0)
     _check_file(argv)
     try:
         rest = flags.FLAGS(argv)[1:]
+    except flags.UnrecognizedFlagError as error:
+        hint = manual.nearest_flag(error.flagname, [name for name in flags.FLAGS if "." not in name])
+        raise UserError(f"--{error.flagname} is not a flag; {hint}") from None
     except flags.Error as error:
         raise UserError(str(error)) from None
     except (KeyError, AttributeError, TypeError, ValueError) as error:
@@ -133,36 +149,11 @@ def _check_file(argv: list[str]) -> None:
 def _setting_sentence(argv: list[str], error: Exception) -> str:
     """Says which `--config.x.y=z` is wrong, with the nearest names."""
     for word in argv[1:]:
-        match = re.match(r"--?config\.([\w.]+)(=.*)?$", word)
-        if not match:
-            continue
-        section, path = configuration.Config, match[1].split(".")
-        for name in path:
-            names = [field.name for field in dataclasses.fields(section)]
-            if name not in names:
-                near = difflib.get_close_matches(name, names, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
-                return f"--config.{match[1]}: there is no setting {name!r} in {section.__name__}; {hint}"
-            kind = next(field.type for field in dataclasses.fields(section) if field.name == name)
-            inner = [part for part in (kind, *getattr(kind, "__args__", ())) if dataclasses.is_dataclass(part)]
-            if not inner:
-                break
-            section = inner[0]
+        match = re.match(r"--?(?:no)?(config\.[\w.]+)(=.*)?$", word)
+        if match and (sentence := manual.misspelt(match[1])):
+            return sentence
     detail = error.args[0] if error.args else error
     return f"The configuration cannot be used: {detail}"
-
-
-def _settings_help() -> str:
-    """All settings with their defaults, read from the sections of config.py."""
-    lines = ["Settings (mtl_depth/config.py says what each means):"]
-    for section in (
-        configuration.Data, configuration.Model, configuration.DepthTask, configuration.SemanticTask,
-        configuration.InstanceTask, configuration.Train, configuration.Evaluation,
-    ):  # fmt: skip
-        name = section.__name__
-        prefix = f"tasks.{name.removesuffix('Task').lower()}" if name.endswith("Task") else name.lower()
-        lines += [f"  --config.{prefix}.{field.name}={field.default}" for field in dataclasses.fields(section)]
-    return "\n".join([*lines, "  --config.weights="])
 
 
 def _use_compilation_cache() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from mtl_depth import claim, data, inference, pretrained
+from mtl_depth import card, claim, data, inference, pretrained
 from mtl_depth import config as configuration
 from mtl_depth.errors import UserError
 from mtl_depth.learning import balance as balances
@@ -117,6 +117,7 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
             checkpoints.save(step, state)
             checkpoints.wait()
     if writes:
+        card.write(workdir, metadata=dataset.metadata, splits=dataset.splits)
         log.say(
             f"step {step} of {steps} saved in {workdir / 'checkpoints'}"
             + ("" if step == steps else "; run again to go on")

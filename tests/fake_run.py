@@ -4,6 +4,7 @@ import functools
 import json
 import pathlib
 import tempfile
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +22,13 @@ FRAMES = 3
 BATCH_SIZE = 2
 CAR, ROAD = 26, 7
 _runs = tempfile.TemporaryDirectory(prefix="fake_runs_")  # removed when the tests end
+
+
+class _Opened(str):
+    """What stands for a data set: equal to "opened", with what a model card asks of it."""
+
+    metadata = MappingProxyType({"settings": {"manual_dir": "city"}, "image_size": STORED, "size": SIZE})
+    splits = MappingProxyType({"train": [(0, 0)], "val": [(1, 0)], "test": []})
 
 
 class Saved(NamedTuple):
@@ -109,7 +117,7 @@ def install(monkeypatch, *, splits=("train", "val")) -> None:
             rows = [frame(index) for index in range(start, min(start + batch_size, total))]
             yield {key: np.stack([row[key] for row in rows]) for key in keys}
 
-    monkeypatch.setattr("mtl_depth.data.open_dataset", lambda data: "opened")
+    monkeypatch.setattr("mtl_depth.data.open_dataset", lambda data: _Opened("opened"))
     monkeypatch.setattr("mtl_depth.data.frames", frames)
     monkeypatch.setattr("mtl_depth.data.evaluation_batches", evaluation_batches)
     monkeypatch.setattr("mtl_depth.data.pair_batches", lambda *arguments, **options: iter(()))  # no two neighbours

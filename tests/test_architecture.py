@@ -16,14 +16,14 @@ FLOORS = (
     ("errors", "config"),
     ("geometry", "image"),
     ("losses", "metrics", "models", "augment", "data", "visualize", "runtime", "pictures", "run_folder", "scores"),
-    ("footage", "film", "intrinsics", "point_cloud"),
+    ("footage", "film", "intrinsics", "manual", "point_cloud"),
     ("cameras", "tasks"),
     ("learning", "pretrained"),
     ("perceiver",),
     ("restore",),
-    ("inference", "claim", "submission", "odometry", "prediction", "table"),
+    ("card", "claim", "inference", "submission", "odometry", "prediction", "table"),
     ("page",),
-    ("train", "evaluate", "predict", "export", "replay"),
+    ("train", "evaluate", "evaluate_folder", "predict", "export", "replay"),
     ("main", "experiments", "benchmarks"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors
 
-from mtl_depth import export, pretrained
+from mtl_depth import export, pretrained, restore
 from mtl_depth.errors import UserError
 from mtl_depth.tasks import assemble
 
@@ -22,6 +22,66 @@ NAMES = ("depth", "semantic", "instance")
 def _compiled_once(monkeypatch):
     restored = fake_run.perceiver(*NAMES)
     monkeypatch.setattr("mtl_depth.inference.load_perceiver", lambda path, **options: restored)
+
+
+def _images(count):
+    return np.random.default_rng(count).random((count, *fake_run.SIZE, 3), np.float32)
+
+
+def _agree(answers, expected):
+    np.testing.assert_allclose(answers["depth"], expected["depth"], rtol=1e-4)
+    for name in ("labels", "instances"):
+        assert np.mean(np.asarray(answers[name]) == np.asarray(expected[name])) > 0.999
+
+
+@pytest.mark.parametrize("format", ["onnx", "stablehlo", "safetensors"])
+def test_an_export_comes_back_as_a_perceiver(format, tmp_path):
+    if format == "onnx":
+        pytest.importorskip("jax2onnx")
+        pytest.importorskip("onnxruntime")
+    export.run(fake_run.config(*NAMES), tmp_path, format, tmp_path / "out")
+    for path in (tmp_path / "out", tmp_path / "out" / f"model.{format}"):
+        loaded = restore.load_perceiver(path)
+        assert loaded.size == fake_run.SIZE and not loaded.metric
+    for count in (1, 3):  # the batch is free
+        _agree(loaded.perceive(_images(count)), fake_run.perceiver(*NAMES).perceive(_images(count)))
+    picture = np.random.default_rng(0).integers(0, 256, (45, 131, 3), np.uint8)
+    np.testing.assert_allclose(loaded.depth(picture), fake_run.perceiver(*NAMES).depth(picture), rtol=1e-4)
+
+
+def test_onnx_by_its_own_runtime(tmp_path):
+    """What someone without mtl_depth does: names, range and shapes are those of model.json."""
+    pytest.importorskip("jax2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    export.run(fake_run.config(*NAMES), tmp_path, "onnx", tmp_path, batch="2")
+    description = json.loads((tmp_path / "model.json").read_text())
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    assert [entry.name for entry in session.get_inputs()] == list(description["inputs"]) == ["image"]
+    assert session.get_inputs()[0].shape == [2, *fake_run.SIZE, 3]
+    assert [entry.name for entry in session.get_outputs()] == list(description["outputs"])
+    depth, labels = session.run(["depth", "labels"], {"image": _images(2)})
+    expected = fake_run.perceiver(*NAMES).perceive(_images(2))
+    np.testing.assert_allclose(depth, expected["depth"], rtol=1e-4)
+    assert np.mean(labels == np.asarray(expected["labels"])) > 0.999
+    assert description["opset"] == export.OPSET and description["batch"] == 2
+    _agree(restore.load_perceiver(tmp_path).perceive(_images(2)), expected)
+    answers = restore.load_perceiver(tmp_path).perceive(_images(5))  # in pairs, the last one filled up
+    np.testing.assert_allclose(answers["depth"], fake_run.perceiver(*NAMES).perceive(_images(5))["depth"], rtol=1e-4)
+
+
+def test_a_damaged_export_is_named(tmp_path):
+    export.run(fake_run.config(*NAMES), tmp_path, "stablehlo", tmp_path)
+    with pytest.raises(UserError, match=r"finished program; export it again with --config\.evaluation\.flip=True"):
+        restore.load_perceiver(tmp_path, flip=True)
+    (tmp_path / "model.stablehlo").write_bytes(b"no program")
+    with pytest.raises(UserError, match=r"model\.stablehlo cannot be loaded"):
+        restore.load_perceiver(tmp_path)
+    (tmp_path / "model.json").unlink()
+    with pytest.raises(UserError, match=r"model\.json, which says what"):
+        restore.load_perceiver(tmp_path)
+    (tmp_path / "model.stablehlo").rename(tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match=r"model\.safetensors is damaged"):
+        restore.load_perceiver(tmp_path)
 
 
 def test_stablehlo_answers_what_the_network_answers(tmp_path):
@@ -68,8 +128,10 @@ def test_another_range_of_depth_is_told_to_monodepth2_s_users(tmp_path, monkeypa
 
 def test_what_does_not_exist_is_refused(tmp_path):
     config = fake_run.config(*NAMES)
-    with pytest.raises(UserError, match="--format=onnx does not exist; there are monodepth2, safetensors, stablehlo"):
-        export.run(config, tmp_path, "onnx", tmp_path)
+    with pytest.raises(UserError, match="--format=tflite does not exist; there are monodepth2, onnx, safetensors"):
+        export.run(config, tmp_path, "tflite", tmp_path)
+    with pytest.raises(UserError, match="--batch=some is neither free nor a number"):
+        export.run(config, tmp_path, "onnx", tmp_path, batch="some")
     with pytest.raises(UserError, match="--output=DIR is needed"):
         export.run(config, tmp_path, "stablehlo", None)
 

@@ -1,0 +1,99 @@
+"""The text of `--help`: modes, flags, and every setting with its default and the meaning that config.py gives it."""
+
+import dataclasses
+import difflib
+import inspect
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, get_args
+
+from mtl_depth.config import Config
+
+WIDTH = 118
+EXIT = (
+    "Exit status: 0 done, 2 a mistake that the last line says how to mend, 130 interrupted, 1 a fault of the program."
+)
+
+
+def text(usage: str, modes: dict[str, str], flags: Iterable[tuple[str, Any, str]]) -> str:
+    """The whole page.
+
+    Args:
+        usage: first lines.
+        modes: what each mode does.
+        flags: (name, default, meaning) of the plain flags.
+    """
+    parts = [usage, "MODES", *(_entry(f"--mode={mode}", meaning) for mode, meaning in modes.items())]
+    parts += ["", "FLAGS"]
+    parts += [_entry(f"--{name}" + (f"={default}" if default else ""), meaning) for name, default, meaning in flags]
+    parts += ["", "SETTINGS, with the defaults of mtl_depth/config.py; the file of --config overrides some"]
+    for prefix, section in sections():
+        parts += ["", f"  {prefix}: {(inspect.getdoc(section) or '').splitlines()[0].split(';')[0].rstrip('.')}"]
+        parts += [_entry(f"--{prefix}.{name}={shown}", meaning) for name, shown, meaning in settings(section)]
+    return "\n".join([*parts, "", EXIT])
+
+
+def sections() -> Iterator[tuple[str, type]]:
+    """Every section of the configuration with the prefix of its settings, outermost first."""
+
+    def walk(prefix: str, section: type) -> Iterator[tuple[str, type]]:
+        yield prefix, section
+        for field in dataclasses.fields(section):
+            if inner := inside(field):
+                yield from walk(f"{prefix}.{field.name}", inner)
+
+    yield from walk("config", Config)
+
+
+def settings(section: type) -> Iterator[tuple[str, str, str]]:
+    """(name, default as written on the command line, meaning) of a section's own settings."""
+    meanings = dict(re.findall(r"^    (\w+): .*?  # (.+)$", inspect.getsource(section), re.MULTILINE))
+    for field in dataclasses.fields(section):
+        if not inside(field):
+            default = field.default if field.default is not dataclasses.MISSING else field.default_factory()
+            shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+            yield field.name, shown, meanings.get(field.name, "")
+
+
+def inside(field: dataclasses.Field) -> type | None:
+    """The section that a field holds, or may hold; None for a plain setting."""
+    return next((kind for kind in (field.type, *get_args(field.type)) if dataclasses.is_dataclass(kind)), None)
+
+
+def misspelt(path: str) -> str | None:
+    """What is wrong with the name of a setting (`config.train.step`), with the nearest one; None if it exists."""
+    section, seen = Config, "config"
+    for name in path.split(".")[1:]:
+        if section is None:
+            return f"--{path}: {seen} is a plain setting, nothing is inside it."
+        fields = {field.name: field for field in dataclasses.fields(section)}
+        if name not in fields:
+            return f"--{path}: there is no setting {name!r} in {seen}; {_hint(name, fields)}"
+        section, seen = inside(fields[name]), f"{seen}.{name}"
+    return None
+
+
+def _hint(name: str, names: Iterable[str]) -> str:
+    """The nearest name in this section; or, if it stands in another one, that; or all names of this section."""
+    if near := difflib.get_close_matches(name, names, n=1):
+        return f"did you mean {near[0]!r}?"
+    elsewhere = [
+        f"--{prefix}.{field.name}" for prefix, other in sections() for field in dataclasses.fields(other)
+        if field.name == name and not inside(field)
+    ]  # fmt: skip
+    return f"did you mean {' or '.join(elsewhere)}?" if elsewhere else f"there are {', '.join(names)}."
+
+
+def nearest_flag(word: str, names: Sequence[str]) -> str:
+    """A hint for a flag that does not exist."""
+    near = difflib.get_close_matches(word.lstrip("-").split("=")[0], names, n=1)
+    return f"did you mean --{near[0]}?" if near else "--help lists all flags."
+
+
+def _entry(head: str, meaning: str) -> str:
+    """A line or two: the name, then what it means."""
+    head = f"  {head}"
+    if len(head) < 46:
+        return textwrap.fill(meaning, WIDTH, initial_indent=f"{head:<46}", subsequent_indent=" " * 46)
+    return f"{head}\n" + textwrap.fill(meaning, WIDTH, initial_indent=" " * 46, subsequent_indent=" " * 46)
