@@ -77,7 +77,7 @@ def licence(metadata: Mapping[str, Any] | None) -> str:
 def limits(config: Config, evaluation: Mapping[str, Any] | None) -> list[str]:
     """What the model must not be trusted with."""
     depth, found = config.tasks.depth, []
-    if depth is not None and depth.motion == "predicted":
+    if depth is not None and not depth.metric:
         found.append("Depth is up to scale: it has to be multiplied by a factor that this model does not know.")
     elif depth is not None:
         found.append("Depth is in metres for the camera it was trained with; another focal length changes the scale.")

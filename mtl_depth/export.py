@@ -1,6 +1,7 @@
 """`--mode=export`: writes a trained network in a form that other programs read."""
 
 import dataclasses
+import functools
 import json
 import logging
 import pathlib
@@ -17,7 +18,7 @@ import safetensors.numpy
 from mtl_depth import inference, pretrained, submission
 from mtl_depth.config import Config, to_dict
 from mtl_depth.errors import UserError
-from mtl_depth.inference import Perceiver
+from mtl_depth.inference import Perceiver, make_perceive
 from mtl_depth.runtime import log
 
 MONODEPTH2_RANGE = (0.1, 100.0)  # nearest and farthest depth, fixed in the original
@@ -101,13 +102,20 @@ def write_onnx(perceiver: Perceiver, output: pathlib.Path, batch: int | None = N
     except ImportError:
         raise UserError("--format=onnx needs jax2onnx: pip install 'mtl_depth[onnx]'") from None
 
-    def predict(image: Any) -> dict[str, Any]:
-        answers = perceiver.perceive(image)
-        if "disparity" in answers:
-            answers = {**answers, "disparity": answers["disparity"][0]}
-        return {name: answers[name] for name in sorted(answers) if name not in ("instances", "scores")}
+    image = _image(perceiver, 1)
+    outputs = jax.eval_shape(functools.partial(perceiver.network.apply, method="perceive"), perceiver.variables, image)
+    simple = tuple(
+        task for task in perceiver.tasks if jax.eval_shape(task.decode, outputs).keys() <= {"depth", "labels"}
+    )
+    perceive = make_perceive(perceiver.network, simple, flip=perceiver.flip)
 
-    names = list(jax.eval_shape(predict, _image(perceiver, 1)))
+    def predict(image: Any) -> dict[str, Any]:
+        answers = perceive(perceiver.variables, image)
+        if "disparity" in answers:
+            answers = {**answers, "disparity": answers["disparity"][0]}  # the finest, of which depth is made
+        return dict(sorted(answers.items()))
+
+    names = list(jax.eval_shape(predict, image))
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of every shape that depends on the batch
     model = jax2onnx.to_onnx(
         lambda image: tuple(predict(image).values()),

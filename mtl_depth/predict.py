@@ -72,9 +72,7 @@ def run(
     perceiver = inference.load_perceiver(
         config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=config.evaluation.flip
     )
-    unit = (
-        "in metres" if perceiver.metric else "up to scale, not in metres: the network learnt it with predicted motion"
-    )
+    unit = "in metres" if perceiver.metric else "up to scale, not in metres: nothing told the network the scale"
     if perceiver.config.tasks.depth is not None:
         log.say(f"Depth is {unit}.")
     output = pathlib.Path(output or pathlib.Path(workdir) / "pictures")
@@ -223,7 +221,7 @@ def _write_page(
     name = pathlib.Path(perceiver.config.weights or workdir.resolve()).name
     sentences = [
         f"Predicted for {source}.",
-        "Depth is in metres." if metric else "Depth is up to scale: the network learnt it with predicted motion.",
+        "Depth is in metres." if metric else "Depth is up to scale: nothing told the network what a metre is.",
     ]
     run = None if perceiver.config.weights else workdir
     document.write(

@@ -27,16 +27,44 @@ def test_files_that_are_not_there_are_refused(name):
         pretrained.resolve_weights(name)
 
 
-def hub(monkeypatch, answer):
-    """Puts a hub client in place that returns, or raises, the answer."""
+def hub(monkeypatch, answer, *, cached=False):
+    """Puts a hub client in place that returns, or raises, the answer; returns the list of what it was asked."""
     errors = pytest.importorskip("huggingface_hub.errors")
+    asked = []
 
-    def download(repository, file):
+    def ask(what):
+        asked.append(what)
         if isinstance(answer, str):
             raise getattr(errors, answer).__new__(getattr(errors, answer))
+
+    def download(repository, file, *, local_files_only=False):
+        if local_files_only and not cached:
+            raise errors.LocalEntryNotFoundError.__new__(errors.LocalEntryNotFoundError)
+        if not local_files_only:
+            ask("file")
         return str(answer / repository.replace("/", "-") / file)
 
-    monkeypatch.setitem(sys.modules, "huggingface_hub", types.SimpleNamespace(hf_hub_download=download, errors=errors))
+    client = types.SimpleNamespace(
+        hf_hub_download=download,
+        hf_hub_url=lambda repository, file: f"{repository}/{file}",
+        get_hf_file_metadata=lambda url, timeout: ask("whether it is there"),
+        errors=errors,
+    )
+    monkeypatch.setitem(sys.modules, "huggingface_hub", client)
+    return asked
+
+
+def test_what_is_cached_needs_no_network(monkeypatch, tmp_path):
+    asked = hub(monkeypatch, tmp_path, cached=True)
+    assert pretrained.resolve_weights("timm/resnet18.tv_in1k").path.name == "model.safetensors"
+    assert asked == []
+
+
+def test_an_unreachable_hub_is_asked_once(monkeypatch):
+    """The client's own download would ask six times, which takes half a minute."""
+    asked = hub(monkeypatch, "OfflineModeIsEnabled")
+    assert pretrained.resolve_weights("timm/resnet18.tv_in1k").path is None
+    assert asked == ["whether it is there"]
 
 
 def test_hub_names_are_fetched(monkeypatch, tmp_path):

@@ -2,12 +2,13 @@
 
 import pathlib
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mtl_depth.errors import UserError
 from mtl_depth.pretrained.files import SUFFIXES
 
 _HUB_FILE = "model.safetensors"
+_PATIENCE = 5  # seconds for the hub's first answer
 
 
 class ResolvedWeights(NamedTuple):
@@ -41,14 +42,24 @@ def resolve_weights(name_or_path: str) -> ResolvedWeights:
             f"There is no weight file {name_or_path}, and it is not a hub name such as timm/resnet18.tv_in1k either."
         )
     try:
-        from huggingface_hub import errors, hf_hub_download
+        import huggingface_hub
+        from huggingface_hub import errors
     except ImportError:
         return ResolvedWeights(None, "huggingface_hub is not installed (pip install 'mtl_depth[hub]')")
     try:
-        return ResolvedWeights(pathlib.Path(hf_hub_download(name_or_path, _HUB_FILE)))
+        return ResolvedWeights(_fetch(huggingface_hub, name_or_path))
     except errors.LocalEntryNotFoundError:  # offline and not in the cache; a kind of EntryNotFoundError
         return ResolvedWeights(None, f"the hub cannot be reached, and {name_or_path} is not in the cache")
     except (errors.RepositoryNotFoundError, errors.EntryNotFoundError, errors.HFValidationError) as error:
         raise UserError(f"The hub has no {name_or_path} with a {_HUB_FILE}; is the name right?") from error
-    except OSError as error:  # no network, in the words of whichever client library
+    except Exception as error:  # no network: every client library has its own errors, with no base but Exception
         return ResolvedWeights(None, f"the hub cannot be reached ({type(error).__name__})")
+
+
+def _fetch(hub: Any, name: str) -> pathlib.Path:
+    """The cached file, or the hub's. The hub is asked once before: its client would try six times in half a minute."""
+    try:
+        return pathlib.Path(hub.hf_hub_download(name, _HUB_FILE, local_files_only=True))
+    except hub.errors.LocalEntryNotFoundError:
+        hub.get_hf_file_metadata(hub.hf_hub_url(name, _HUB_FILE), timeout=_PATIENCE)
+    return pathlib.Path(hub.hf_hub_download(name, _HUB_FILE))
