@@ -93,7 +93,7 @@ def limits(config: Config, evaluation: Mapping[str, Any] | None) -> list[str]:
 
 
 def _network(config: Config) -> str:
-    tasks = [task for task in ("depth", "semantic", "instance") if getattr(config.tasks, task) is not None]
+    tasks = [name for name, section in vars(config.tasks).items() if section is not None]
     model = config.model
     start = model.encoder_weights or config.weights or "random weights"
     return (

@@ -5,7 +5,7 @@ A section is opened by exactly one factory, named in its docstring; nothing beyo
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, get_args
 
 
 @dataclasses.dataclass
@@ -154,8 +154,9 @@ def to_dict(config: Config) -> dict[str, Any]:
 def from_dict(values: dict[str, Any]) -> Config:
     """The inverse of `to_dict`; raises TypeError for a field that does not exist."""
     tasks = {
-        name: section(**_tuples(values["tasks"][name])) if values["tasks"].get(name) is not None else None
-        for name, section in (("depth", DepthTask), ("semantic", SemanticTask), ("instance", InstanceTask))
+        field.name: _section(field.type)(**_tuples(values["tasks"][field.name]))
+        for field in dataclasses.fields(Tasks)
+        if values["tasks"].get(field.name) is not None
     }
     return Config(
         data=Data(**_tuples(values["data"])),
@@ -165,6 +166,11 @@ def from_dict(values: dict[str, Any]) -> Config:
         evaluation=Evaluation(**values["evaluation"]),
         weights=values["weights"],
     )
+
+
+def _section(optional: Any) -> type:
+    """The section in the type `Section | None`."""
+    return next(kind for kind in get_args(optional) if dataclasses.is_dataclass(kind))
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:

@@ -96,6 +96,8 @@ def write_onnx(perceiver: Perceiver, output: pathlib.Path, batch: int | None = N
     """model.onnx: the network with the decoding of depth and labels, weights inside; model.json says what goes in and
     out. ONNX cannot express the grouping of instances: their heads' outputs are answered, `load_perceiver` groups them.
     """
+    for name in ("jax2onnx", "onnx_ir"):  # they warn of plugins and of every shape that depends on the batch
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         import jax2onnx
         import onnx
@@ -116,7 +118,6 @@ def write_onnx(perceiver: Perceiver, output: pathlib.Path, batch: int | None = N
         return dict(sorted(answers.items()))
 
     names = list(jax.eval_shape(predict, image))
-    logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of every shape that depends on the batch
     model = jax2onnx.to_onnx(
         lambda image: tuple(predict(image).values()),
         inputs=[("b" if batch is None else batch, *perceiver.size, 3)],

@@ -61,9 +61,11 @@ def make(
     size = image.shape[:2]
     arrays = {key: resize(predictions[key][row], size=size) for key, resize in RESIZE.items() if key in predictions}
     batch = {key: values[None] for key, values in (truth or {}).items()} | {"image": to_float(image)[None, None]}
+    # What a task of one's own predicts is shown at the network's size.
+    others = {key: values[row] for key, values in predictions.items() if isinstance(values, np.ndarray)}
     shown = {"input": image}
     for task in perceiver.tasks:
-        coloured = task.pictures({key: values[None] for key, values in arrays.items()}, batch)
+        coloured = task.pictures({key: values[None] for key, values in (others | arrays).items()}, batch)
         shown |= {key: picture[0] for key, picture in coloured.items()}
     if "depth" in arrays:
         shown["depth"] = depth_picture(arrays["depth"], metric=perceiver.metric, nearest=nearest)

@@ -15,7 +15,10 @@ MISTAKES = {
     "misspelt setting": ([DEPTH, "--workdir=x", "--config.train.step=3"], "did you mean 'steps'?"),
     "misspelt section": ([DEPTH, "--workdir=x", "--config.trian.steps=3"], "did you mean 'train'?"),
     "ill-typed setting": ([DEPTH, "--workdir=x", "--config.train.steps=many"], "config.train.steps"),
-    "misspelt flag": ([DEPTH, "--workdri=x"], "workdri"),
+    "misspelt flag": ([DEPTH, "--workdri=x"], "--workdri is not a flag; did you mean --workdir?"),
+    "misspelt config": (["--confg=configs/depth.py"], "did you mean --config?"),
+    "misspelt deep setting": ([DEPTH, "--workdir=x", "--config.tasks.depth.moton=recorded"], "did you mean 'motion'?"),
+    "setting elsewhere": ([DEPTH, "--workdir=x", "--config.motion=recorded"], "--config.tasks.depth.motion?"),
     "no such mode": ([DEPTH, "--workdir=x", "--mode=trian"], "mode"),
     "word without dashes": ([DEPTH, "--workdir=x", "train"], "'train' is not a flag"),
     "odd size": ([DEPTH, "--workdir=x", "--config.data.size=100,320"], "multiple of 32"),
@@ -28,6 +31,9 @@ MISTAKES = {
     "no data set": ([DEPTH, "--workdir=x", "--config.data.data_dir=absent"], "tfds_kitti360.build"),
     "evaluate nothing": ([DEPTH, "--workdir=absent", "--mode=evaluate"], "absent"),
     "predict nothing": ([DEPTH, "--workdir=absent", "--mode=predict", "--input=absent.png"], "absent"),
+    "predict what is not there": ([DEPTH, "--workdir=x", "--mode=predict", "--write=clouds"], "there are all, depth"),
+    "no intrinsics": ([DEPTH, "--workdir=x", "--mode=predict", "--intrinsics=0.5,1,0.5,0.5"], "not in pixels"),
+    "truth without pictures": ([DEPTH, "--workdir=x", "--mode=evaluate", "--truth=x"], "needs the pictures too"),
     "export nothing": ([DEPTH, "--workdir=absent", "--mode=export", "--output=x"], "absent"),
 }
 
@@ -48,5 +54,6 @@ def test_runs_as_a_module(arguments):
     if arguments == ["--help"]:
         assert done.returncode == 0
         assert "--workdir" in done.stdout and "--config.train.batch_size=8" in done.stdout
+        assert "multiples of 32" in done.stdout and "Exit status" in done.stdout and "--mode=predict" in done.stdout
     else:
         assert done.returncode == 2 and "Traceback" not in done.stderr

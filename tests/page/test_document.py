@@ -50,8 +50,8 @@ def test_large_pictures_and_clouds_are_thinned():
     size = (900, 2000)
     image, depth = np.zeros((*size, 3), np.uint8), np.full(size, 5.0)
     entry = document._frame(document.Frame("large", image, image, depth, np.diag([900.0, 900, 1]), 80.0))
-    assert document.MOST_POINTS / 2 < entry["cloud"]["count"] <= document.MOST_POINTS
-    assert len(json.dumps(entry)) < 1.2e6
+    assert document.MOST_POINTS / 2.5 < entry["cloud"]["count"] <= document.MOST_POINTS
+    assert len(json.dumps(entry)) < 1.8e6  # four of them stay below 8 MB
 
 
 def test_the_table_and_the_curves_are_the_run_s(content):
