@@ -23,7 +23,7 @@ MODES = {
     "evaluate": "scores the run on config.evaluation.split, or on pictures of your own with --truth",
     "predict": "depth, segmentation, point clouds and a page for --input, or for frames of the evaluation split",
     "export": "writes the network as --format for other programs",
-    "replay": "repeats the step of a run that was left as replay_<step>.npz",
+    "replay": "runs the step again at which a training broke down, and says what was not finite first",
 }
 
 _CONFIG = config_flags.DEFINE_config_file(
