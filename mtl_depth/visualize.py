@@ -66,9 +66,9 @@ def _with_legend(picture: Picture, nearest: float, unit: str) -> Picture:
     import cv2
 
     height, width = picture.shape[:2]
-    bar, top, bottom = max(6, width // 60), height // 10, height - height // 10
+    bar, top, bottom = max(6, width // 52), height // 10, height - height // 10
     picture = picture.copy()
-    left = width - 4 * bar
+    left = width - 5 * bar
     picture[top:bottom, left : left + bar] = color_map(np.linspace(1, 0, bottom - top)[:, None] * np.ones((1, bar)))
     cv2.rectangle(picture, (left - 1, top - 1), (left + bar, bottom), (255, 255, 255), 1)
     lowest = None

@@ -52,7 +52,7 @@ def final_state(workdir: pathlib.Path) -> dict[str, np.ndarray]:
 
 def test_run_folder_holds_what_it_should(uninterrupted):
     there = {path.name for path in uninterrupted.iterdir()}
-    assert {"config.json", "metrics.jsonl", "tensorboard", "checkpoints", "evaluation.json"} <= there
+    assert {"config.json", "metrics.jsonl", "tensorboard", "checkpoints", "evaluation.json", "model_card.md"} <= there
     rows = read_metrics(uninterrupted / "metrics.jsonl")
     assert [row["step"] for row in rows if "split" not in row] == [1, 2, 3]
     assert {"loss", "depth/photometric", "depth/smoothness", "instance/center", "learning_rate"} <= rows[0].keys()
