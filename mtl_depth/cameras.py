@@ -33,7 +33,7 @@ def find(trained: Config, given: Float[np.ndarray, "3 3"] | None, *, speak: bool
     told = set()
 
     def camera(size: tuple[int, int]) -> np.ndarray:
-        if dataset is not None and _same_shape(size, dataset.metadata["image_size"]):
+        if dataset is not None and _same_shape(size, tuple(dataset.metadata["image_size"])):
             made = intrinsics.resized(np.array(dataset.metadata["intrinsics"]), old=dataset.size, new=size)
             origin = "are those of the data set"
         else:

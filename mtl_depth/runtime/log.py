@@ -15,8 +15,22 @@ from mtl_depth.runtime.manifest import sync_folder
 
 def progress(items: Iterable[Any] | None = None, **options: Any) -> tqdm.tqdm:
     """A progress bar with rate and remaining time; in a log file a line every quarter of a minute."""
-    interval = 0.2 if sys.stderr.isatty() else 15
-    return tqdm.tqdm(items, mininterval=interval, maxinterval=max(interval, 10), dynamic_ncols=True, **options)
+    if sys.stderr.isatty():
+        return tqdm.tqdm(items, mininterval=0.2, dynamic_ncols=True, **options)
+    return tqdm.tqdm(items, mininterval=15, maxinterval=15, ncols=100, file=_Lines(), **options)
+
+
+class _Lines:
+    """Where a bar goes that is not on a screen: every state on a line of its own, no carriage returns."""
+
+    def write(self, text: str) -> None:
+        """Writes a state of the bar; blanks that clear a screen are left out."""
+        if text := text.strip():
+            sys.stderr.write(text + "\n")
+
+    def flush(self) -> None:
+        """Hands on what was written."""
+        sys.stderr.flush()
 
 
 def say(sentence: str) -> None:

@@ -35,3 +35,14 @@ def test_json_is_written_whole(tmp_path):
     log.write_json(tmp_path / "sub" / "a.json", {"x": 1})
     assert json.loads((tmp_path / "sub" / "a.json").read_text()) == {"x": 1}
     assert [path.name for path in (tmp_path / "sub").iterdir()] == ["a.json"]
+
+
+def test_a_bar_in_a_log_file_is_made_of_lines(capsys):
+    with log.progress(total=3, desc="work", unit="piece") as bar:
+        for _ in range(3):
+            bar.update()
+        log.say("a sentence between")
+    error = capsys.readouterr().err
+    lines = error.splitlines()
+    assert "\r" not in error and "" not in lines and "a sentence between" in lines
+    assert lines[0].startswith("work:   0%") and lines[-1].startswith("work: 100%") and "3/3" in lines[-1]
