@@ -1,6 +1,8 @@
 """The camera of pictures to look at: the one given, the one that the run was trained with, or a stated guess."""
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -26,15 +28,21 @@ def find(trained: Config, given: Float[np.ndarray, "3 3"] | None, *, speak: bool
     """
     if given is not None:
         return lambda size: given
-    try:
-        dataset = None if trained.weights else dataset_reader.open_dataset(trained.data)
-    except UserError:  # gone, or on another machine
-        dataset = None
+
+    @functools.cache
+    def dataset() -> Any:
+        """Opened when the first picture asks: it takes half a second."""
+        try:
+            return None if trained.weights else dataset_reader.open_dataset(trained.data)
+        except UserError:  # gone, or on another machine
+            return None
+
     told = set()
 
     def camera(size: tuple[int, int]) -> np.ndarray:
-        if dataset is not None and _same_shape(size, tuple(dataset.metadata["image_size"])):
-            made = intrinsics.resized(np.array(dataset.metadata["intrinsics"]), old=dataset.size, new=size)
+        own = dataset()
+        if own is not None and _same_shape(size, tuple(own.metadata["image_size"])):
+            made = intrinsics.resized(np.array(own.metadata["intrinsics"]), old=own.size, new=size)
             origin = "are those of the data set"
         else:
             made, origin = intrinsics.from_field(size), "are a guess (give --intrinsics=fx,fy,cx,cy for true shapes)"

@@ -92,8 +92,15 @@ def run(
     if "figure" in wanted:
         pictures.write(output / "figure.png", figure)
     if "page" in wanted:
-        _write_page(
-            output / "page.html", perceiver, seen, figure, camera_of, workdir=pathlib.Path(workdir), source=source
+        run_folder = pathlib.Path(workdir)
+        document.write(
+            output / "page.html",
+            title=f"mtl_depth: {pathlib.Path(config.weights or workdir).resolve().name}",
+            sentences=[f"Predicted for {source}.", f"Depth is {unit}."],
+            metric=perceiver.metric,
+            frames=page_frames(seen, camera_of, metric=perceiver.metric),
+            figure=figure,
+            run=run_folder if (run_folder / "config.json").is_file() else None,
         )
     written = [f"{output / f'{name}.{end}'}" for name, end in (("figure", "png"), ("page", "html")) if name in wanted]
     log.say(f"written to {output}" + (f"; look at {' and '.join(written)}" if written else ""))
@@ -195,18 +202,9 @@ def _readable(found: Footage, unreadable: list[UserError]) -> Iterator[tuple[int
             yield index, image
 
 
-def _write_page(
-    path: pathlib.Path,
-    perceiver: Perceiver,
-    seen: list[Prediction],
-    figure: np.ndarray,
-    camera_of: Camera,
-    *,
-    workdir: pathlib.Path,
-    source: str,
-) -> None:
-    metric = perceiver.metric
-    frames = [
+def page_frames(seen: list[Prediction], camera_of: Camera, *, metric: bool) -> list[document.Frame]:
+    """What the page shows of the predictions that have depth."""
+    return [
         document.Frame(
             one.name,
             one.image,
@@ -218,12 +216,3 @@ def _write_page(
         for one in seen
         if "depth" in one.arrays
     ]
-    name = pathlib.Path(perceiver.config.weights or workdir.resolve()).name
-    sentences = [
-        f"Predicted for {source}.",
-        "Depth is in metres." if metric else "Depth is up to scale: nothing told the network what a metre is.",
-    ]
-    run = None if perceiver.config.weights else workdir
-    document.write(
-        path, title=f"mtl_depth: {name}", sentences=sentences, metric=metric, frames=frames, figure=figure, run=run
-    )
