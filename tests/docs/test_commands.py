@@ -23,6 +23,7 @@ PAGES = ("kitti360.md", "numbers.md", "use.md")
 FROM_NOTHING = ("kitti360.md",)  # pages that make their data set themselves
 ELSEWHERE = {
     "add_a_task.md": "tests/docs/test_add_a_task.py applies it to a copy of the program",
+    "own_video.md": "tests/docs/test_own_video.py runs it on a video",
     "design.md": "no commands but the tests'",
     "exactness.md": "no commands but the tests'",
 }
@@ -124,7 +125,7 @@ def test_every_block_runs(page, places):
 
 def test_every_page_is_tested_somewhere():
     here = {page.name for page in DOCS.glob("*.md")}
-    assert here == set(PAGES) | set(ELSEWHERE), "a page of docs/ belongs into PAGES or ELSEWHERE"
+    assert set(PAGES) <= here <= set(PAGES) | set(ELSEWHERE), "a page of docs/ belongs into PAGES or ELSEWHERE"
 
 
 @pytest.mark.parametrize("page", [*PAGES, "add_a_task.md"])
@@ -136,7 +137,7 @@ def test_every_flag_of_the_pages_exists(page):
                 assert all(word.split("=")[0].lstrip("-") in command.flags.FLAGS for word in flags), words
 
 
-@pytest.mark.parametrize("page", [*PAGES, *ELSEWHERE])
+@pytest.mark.parametrize("page", sorted(page.name for page in DOCS.glob("*.md")))
 def test_links_lead_somewhere(page):
     prose = re.sub(r"^```.*?^```$", "", (DOCS / page).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", prose):
