@@ -57,8 +57,21 @@ _TRUTH = flags.DEFINE_string(
 )
 _TRUTH_SCALE = flags.DEFINE_float("truth_scale", 256.0, "evaluate: units of a PNG of --truth in a metre.")
 _OUTPUT = flags.DEFINE_string("output", None, "predict, export: folder to write into.")
-_FORMAT = flags.DEFINE_string("format", "monodepth2", "export: monodepth2, onnx, safetensors or stablehlo.")
+_FORMAT = flags.DEFINE_string(
+    "format", "monodepth2", "export: kitti360 (a submission), monodepth2, onnx, safetensors or stablehlo."
+)
 _BATCH = flags.DEFINE_string("batch", "free", "export: images that a program takes at a time: a number, or free.")
+
+ONLY = {
+    "input": ("predict", "evaluate", "replay"),
+    "write": ("predict",),
+    "intrinsics": ("predict",),
+    "truth": ("evaluate",),
+    "truth_scale": ("evaluate",),
+    "output": ("predict", "export"),
+    "format": ("export",),
+    "batch": ("export",),
+}  # flag -> the modes that read it; elsewhere it would be passed over in silence
 
 
 def main() -> int:
@@ -81,6 +94,11 @@ def _dispatch() -> None:
     needless = (config.weights and _MODE.value in ("predict", "export")) or (_INPUT.value and _MODE.value == "replay")
     if not _WORKDIR.value and not needless:
         raise UserError("--workdir=DIR is needed: the folder of the run.")
+    for name, modes in ONLY.items():
+        if flags.FLAGS[name].present and _MODE.value not in modes:
+            raise UserError(f"--{name} is for --mode={' or --mode='.join(modes)}, not for --mode={_MODE.value}.")
+    if _MODE.value == "evaluate" and _INPUT.value and not _TRUTH.value:
+        raise UserError("--mode=evaluate --input needs --truth=FOLDER too; without both, the data set is evaluated.")
     workdir = pathlib.Path(_WORKDIR.value or ".")
     _use_compilation_cache()
     logging.set_verbosity(logging.ERROR)  # Orbax warns about what is as it should be

@@ -34,6 +34,8 @@ MISTAKES = {
     "predict what is not there": ([DEPTH, "--workdir=x", "--mode=predict", "--write=clouds"], "there are all, depth"),
     "no intrinsics": ([DEPTH, "--workdir=x", "--mode=predict", "--intrinsics=0.5,1,0.5,0.5"], "not in pixels"),
     "truth without pictures": ([DEPTH, "--workdir=x", "--mode=evaluate", "--truth=x"], "needs the pictures too"),
+    "pictures without truth": ([DEPTH, "--workdir=x", "--mode=evaluate", "--input=x"], "needs --truth=FOLDER too"),
+    "flag of another mode": ([DEPTH, "--workdir=x", "--write=cloud"], "--write is for --mode=predict, not for"),
     "export nothing": ([DEPTH, "--workdir=absent", "--mode=export", "--output=x"], "absent"),
 }
 
