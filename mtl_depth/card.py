@@ -10,6 +10,7 @@ from mtl_depth.config import Config
 from mtl_depth.errors import UserError
 from mtl_depth.run_folder import load_config, load_evaluation
 from mtl_depth.runtime import log
+from mtl_depth.tasks.depth import is_metric
 
 NAME = "model_card.md"
 SPLITS = ("train", "val", "test")
@@ -77,7 +78,7 @@ def licence(metadata: Mapping[str, Any] | None) -> str:
 def limits(config: Config, evaluation: Mapping[str, Any] | None) -> list[str]:
     """What the model must not be trusted with."""
     depth, found = config.tasks.depth, []
-    if depth is not None and not depth.metric:
+    if depth is not None and not is_metric(depth):
         found.append("Depth is up to scale: it has to be multiplied by a factor that this model does not know.")
     elif depth is not None:
         found.append("Depth is in metres for the camera it was trained with; another focal length changes the scale.")

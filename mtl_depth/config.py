@@ -50,11 +50,6 @@ class DepthTask:
     semantic_edges: bool = False  # disparity may change where the class does, whatever the colours
     learning_rate_multiplier: float = 1.0  # for the parameters of this head
 
-    @property
-    def metric(self) -> bool:
-        """Whether depth is learnt in metres, and not up to scale."""
-        return self.motion == "recorded" or self.stereo or self.translation_weight > 0
-
 
 @dataclasses.dataclass
 class SemanticTask:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from mtl_depth import pictures, restore
-from mtl_depth.config import DepthTask
 from mtl_depth.errors import UserError
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (45, 131, 3), np.uint8)
@@ -33,12 +32,6 @@ def test_a_run_without_depth_says_so():
     assert not perceiver.metric
     with pytest.raises(UserError, match="without the depth task"):
         perceiver.depth(PICTURE)
-
-
-def test_metric_is_what_was_told_the_scale():
-    assert not fake_run.perceiver("depth").metric
-    assert DepthTask(motion="recorded").metric and DepthTask(stereo=True).metric
-    assert DepthTask(translation_weight=0.1).metric and not DepthTask().metric
 
 
 def test_the_hub_is_never_asked(tmp_path, monkeypatch):

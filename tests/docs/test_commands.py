@@ -24,6 +24,11 @@ FROM_NOTHING = ("kitti360.md",)  # pages that make their data set themselves
 ELSEWHERE = {
     "add_a_task.md": "tests/docs/test_add_a_task.py applies it to a copy of the program",
     "own_video.md": "tests/docs/test_own_video.py runs it on a video",
+    "experiments.md": "its command trains for hours; tests/experiments runs its parts",
+    "performance.md": "figures; tests/benchmarks runs what measured them",
+    "performance_input.md": "figures; tests/benchmarks runs what measured them",
+    "reliability.md": "tables; tests/reliability runs what made them",
+    "scaling.md": "tables; tests/reliability runs what made them",
     "design.md": "no commands but the tests'",
     "exactness.md": "no commands but the tests'",
 }
