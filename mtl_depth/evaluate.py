@@ -34,6 +34,11 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
     perceiver = inference.load_perceiver(
         config.weights or workdir, checkpoint=evaluation.checkpoint, flip=evaluation.flip
     )
+    if perceiver.program is not None:
+        raise UserError(
+            f"{config.weights or workdir} is an exported program; evaluate the run that it came from, or score it on "
+            "pictures of your own with --input and --truth."
+        )
     differing = differences(perceiver.config, config)
     if config.weights:
         log.say(f"{config.weights}: ResNet-{perceiver.config.model.depth} for pictures of {_sides(perceiver.size)}.")

@@ -1,5 +1,6 @@
 """`--mode=evaluate`: what is saved and printed, whose settings win, mistakes."""
 
+import dataclasses
 import json
 import shutil
 
@@ -65,6 +66,13 @@ def test_weights_are_not_written_over_a_training(workdir):
     config = configuration.Config(weights="published")
     with pytest.raises(UserError, match="holds a training run of its own"):
         evaluate.run(config, workdir)
+
+
+def test_an_exported_program_is_sent_to_its_run(workdir, tmp_path, monkeypatch):
+    program = dataclasses.replace(fake_run.perceiver(*NAMES), network=None, variables=None, program=dict)
+    monkeypatch.setattr("mtl_depth.inference.load_perceiver", lambda path, **options: program)
+    with pytest.raises(UserError, match="evaluate the run that it came from"):
+        evaluate.run(configuration.Config(weights="export"), tmp_path)
 
 
 def test_weights_leave_a_folder_that_the_table_reads(workdir, tmp_path):
