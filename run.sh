@@ -47,7 +47,7 @@ results() {
   python -m mtl_depth.table "$run" --json="$run/table.json"
   say "figure"
   $RUN --config="$config" --workdir="$run" --config.data.data_dir="$tfds" --mode=predict --output="$run/pictures"
-  say "done: $run/pictures/figure.png"
+  say "done: $run/pictures/figure.png and, to open in a browser, $run/pictures/page.html"
 }
 
 quick() {
