@@ -37,8 +37,9 @@ def reflected(x, kernel):
 
 
 @pytest.mark.parametrize("size", [(2, 2), (3, 5), (4, 6)])
-def test_reflected(size):
-    assert_equal_with_gradients(convolve_reflected, reflected, normal(0, 2, *size, 3), normal(1, 3, 3, 3, 4))
+@pytest.mark.parametrize("outputs", [1, 4])
+def test_reflected(size, outputs):
+    assert_equal_with_gradients(convolve_reflected, reflected, normal(0, 2, *size, 3), normal(1, 3, 3, 3, outputs))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (4, 6)])
@@ -76,5 +77,5 @@ def test_max_pool_and_its_gradient_where_values_are_equal():
     def plain(x):
         return nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
 
-    for x in (normal(0, 2, 8, 6, 3), jnp.round(2 * normal(0, 2, 8, 6, 3)), jnp.zeros((1, 2, 4, 1)) - 5):
+    for x in (normal(0, 2, 8, 6, 3), normal(0, 2, 5, 7, 3), jnp.round(2 * normal(0, 2, 8, 6, 3)), jnp.zeros((1, 2, 4, 1)) - 5):
         assert_equal_with_gradients(max_pool, plain, x)
