@@ -47,7 +47,7 @@ def make_step(batch, *, depth, width, dtype, augmented, compiled):
         clean = images.float() / 255
         clean, seen, intrinsics = augment(clean, matrix) if augmented else (clean, clean, matrix)
         noise = 1e-5 * torch.randn(len(clean), clean.shape[1] - 1, *clean.shape[-2:], device=place)
-        value = objective(clean, seen, intrinsics, noise)
+        value, _ = objective(clean, seen, intrinsics, noise)
         value.backward()
         optimizer.step()
         synchronize()
@@ -57,7 +57,7 @@ def make_step(batch, *, depth, width, dtype, augmented, compiled):
 
 
 def loss(model, clean, seen, intrinsics, noise, *, dtype="float32"):
-    """The loss of clips b t 3 h w: `seen` by the networks, compared in `clean`."""
+    """The loss of clips b t 3 h w, `seen` by the networks and compared in `clean`, and where a reprojection won."""
     target = clean.shape[1] // 2
     frames = [frame.contiguous(memory_format=torch.channels_last) for frame in seen.unbind(1)]
     with torch.autocast(clean.device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
@@ -65,7 +65,8 @@ def loss(model, clean, seen, intrinsics, noise, *, dtype="float32"):
     motions = peer_networks.source_from_target([vector.to(clean.dtype) for vector in vectors])
     sources = torch.cat([clean[:, :target], clean[:, target + 1 :]], 1)
     disparities = [disparity.to(clean.dtype) for disparity in disparities]
-    return peer_objective.per_scale(disparities, motions, clean[:, target], sources, intrinsics, noise)[0].mean()
+    terms, won = peer_objective.per_scale(disparities, motions, clean[:, target], sources, intrinsics, noise)
+    return terms.mean(), won
 
 
 def make_inference(images, *, depth, width, dtype, compiled):

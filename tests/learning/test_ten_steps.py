@@ -24,7 +24,7 @@ from mtl_depth.tasks import depth
 torch = pytest.importorskip("torch")
 import torch_variables  # noqa: E402
 
-from mtl_depth.benchmarks import peer_networks, peer_objective  # noqa: E402
+from mtl_depth.benchmarks import peer, peer_networks  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -95,15 +95,13 @@ def their_steps(reference, make, network, root):
     optimizer = make([p for name, p in reference.named_parameters() if ".fc." not in name])
     clip = (make_batch()["image"].astype(np.float32) / 255).astype(np.float64)
     images = torch.tensor(np.moveaxis(clip, -1, 2))
-    target, sources, matrix = images[:, 1], images[:, [0, 2]], torch.tensor(INTRINSICS).double()
+    matrix = torch.tensor(INTRINSICS).double()
     losses, gradients, won = [], None, None
     for number in range(STEPS):
         optimizer.zero_grad()
-        disparities, motions = reference.outputs(clip)
-        noise = tie_noise(root, number)
-        terms, masks = peer_objective.per_scale(disparities, motions, target, sources, matrix, noise)
-        terms.mean().backward()
-        losses.append(terms.mean().item())
+        loss, masks = peer.loss(reference, images, images, matrix, tie_noise(root, number))
+        loss.backward()
+        losses.append(loss.item())
         if number == 0:
             gradients = torch_variables.as_variables(reference.gradients(), network, size=SIZE)["params"]
             won = masks.double().mean().item()

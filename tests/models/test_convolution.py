@@ -77,5 +77,10 @@ def test_max_pool_and_its_gradient_where_values_are_equal():
     def plain(x):
         return nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
 
-    for x in (normal(0, 2, 8, 6, 3), normal(0, 2, 5, 7, 3), jnp.round(2 * normal(0, 2, 8, 6, 3)), jnp.zeros((1, 2, 4, 1)) - 5):
+    for x in (
+        normal(0, 2, 8, 6, 3),
+        normal(0, 2, 5, 7, 3),
+        jnp.round(2 * normal(0, 2, 8, 6, 3)),
+        jnp.zeros((1, 2, 4, 1)) - 5,
+    ):
         assert_equal_with_gradients(max_pool, plain, x)
