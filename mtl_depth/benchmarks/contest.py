@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mtl_depth.benchmarks import measure
+from mtl_depth.benchmarks import measure, profile
 
 try:
     from mtl_depth.benchmarks import peer
@@ -37,6 +37,7 @@ def parser(name: str, *, batch: int, rounds: int) -> argparse.ArgumentParser:
     options.add_argument("--steps", type=int, default=rounds, help=f"rounds that are timed ({rounds})")
     options.add_argument("--threads", type=int, default=0, help="CPU cores (0: all that this process may use)")
     options.add_argument("--compile", default="both", choices=("both", "yes", "no"), help="PyTorch's torch.compile")
+    options.add_argument("--profile", action="store_true", help="also where our time goes (CPU)")
     options.add_argument("--json", default=None, help="also write the table here")
     return options
 
@@ -95,6 +96,8 @@ def run(
     settings = ("size", "batch", "depth", "width", "dtype", "steps")
     facts = {name: getattr(options, name) for name in settings}
     facts |= {"matmul GFLOP/s": peaks.flops / 1e9, "copy GB/s": peaks.bytes / 1e9}
+    if options.profile:
+        facts["profile"] = profile.parts(candidates["ours"], program)
     result = measure.report(name, rows, **facts, **ratios)
     measure.show(result, path=options.json)
     return result

@@ -168,9 +168,11 @@ def show(result: Mapping[str, Any], *, path: str | pathlib.Path | None = None) -
     """Prints a `report` and, given a path, writes it there as JSON."""
     print(f"{result['benchmark']}  ({', '.join(f'{name} {value}' for name, value in result['machine'].items())})")
     for name, value in result.items():
-        if name not in ("benchmark", "machine", "rows"):
+        if name not in ("benchmark", "machine") and not isinstance(value, list):
             print(f"{name}: {_text(value)}")
-    print(table(result["rows"]))
+    for value in result.values():
+        if isinstance(value, list):
+            print(table(value))
     if path is not None:
         path = pathlib.Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)

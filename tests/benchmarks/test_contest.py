@@ -16,11 +16,12 @@ TINY = ["--size=64x64", "--width=0.125", "--batch=2", "--steps=2", "--compile=no
 @pytest.mark.parametrize("benchmark", [inference, pytest.param(step, marks=pytest.mark.slow)])
 def test_prints_both_and_the_ratio_and_writes_them(benchmark, tmp_path, capsys):
     pytest.importorskip("torch")
-    assert benchmark.main([*TINY, f"--json={tmp_path / 'result.json'}"]) == 0
+    assert benchmark.main([*TINY, "--profile", f"--json={tmp_path / 'result.json'}"]) == 0
     printed = capsys.readouterr().out
     assert "| PyTorch " in printed and "| ours " in printed and "time / PyTorch: " in printed
     result = json.loads((tmp_path / "result.json").read_text())
     theirs, ours = result["rows"]
+    assert {"encoder", "heads"} <= {row["part"] for row in result["profile"]}
     assert (theirs["what"], ours["what"]) == ("PyTorch", "ours")
     assert result["time / PyTorch"] == pytest.approx(ours["median ms"] / theirs["median ms"])
     assert ours["compile s"] > ours["cached s"] > 0
