@@ -45,14 +45,17 @@ def claim(workdir: pathlib.Path, config: Config, dataset: Any, *, clips: int) ->
     log.write_json(workdir / "config.json", settings)
 
 
-def _saved(path: pathlib.Path) -> Any:
+def _saved(path: pathlib.Path) -> dict[str, Any] | None:
     """The content of a JSON file, or None where there is no file."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError:
-        raise UserError(f"{path} is damaged; restore it, or give another --workdir.") from None
+        content = None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged; restore it, or give another --workdir.")
+    return content
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any, Any]]:

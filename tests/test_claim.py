@@ -43,7 +43,7 @@ def test_another_data_set_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["config.json", "dataset.json"])
-@pytest.mark.parametrize("content", [b"", b"\0\0", b'{"a": ', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"\0\0", b'{"a": ', b"\xff", b"[1]"])
 def test_a_damaged_record_is_said(tmp_path, name, content):
     claim.claim(tmp_path, make(), dataset(), clips=4)
     (tmp_path / name).write_bytes(content)

@@ -9,9 +9,9 @@ from mtl_depth.runtime.disk import full_disk_is_said
 
 
 def test_full_disk_is_a_sentence(tmp_path):
-    with pytest.raises(UserError, match=r"metrics\.jsonl cannot be written \(No space left on device\); free space"):
-        with full_disk_is_said(tmp_path):
-            raise OSError(errno.ENOSPC, "No space left on device", "metrics.jsonl")
+    sentence = r"metrics\.jsonl cannot be written \(No space left on device\); free space"
+    with pytest.raises(UserError, match=sentence), full_disk_is_said(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device", "metrics.jsonl")
     with pytest.raises(UserError, match=str(tmp_path)), full_disk_is_said(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
