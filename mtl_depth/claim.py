@@ -25,7 +25,7 @@ def claim(workdir: pathlib.Path, config: Config, dataset: Any, *, clips: int) ->
         UserError: `workdir` holds a run whose model, tasks, data or data set differ; the message names the fields.
     """
     drives = dataset.metadata["drives"].values()
-    identity = {**dataset.metadata["settings"], "frames": sum(len(drive["frames"]) for drive in drives)}
+    identity = {**dataset.metadata.get("settings", {}), "frames": sum(len(drive["frames"]) for drive in drives)}
     settings, identity = json.loads(json.dumps([to_dict(config), identity | {"training_clips": clips}]))
     saved = _saved(workdir / "config.json")
     if saved is not None:
