@@ -106,6 +106,7 @@ def test_gradients_are_scaled_where_they_enter_the_encoder():
             np.testing.assert_allclose(other, factor * one, rtol=1e-4, atol=1e-4 * factor * np.abs(one).max())
 
 
+@pytest.mark.slow
 def test_log_variances_are_learnt_the_same_on_two_devices():
     """They are no mean over samples: two devices must not count them twice."""
     made = balance.make("uncertainty", BOTH)
