@@ -8,7 +8,7 @@ from mtl_depth.config import Config, to_dict
 from mtl_depth.errors import UserError
 from mtl_depth.runtime import log
 
-SAME_SECTIONS = ("model", "tasks", "data")  # of the configuration, from one part of a run to the next
+SAME_SECTIONS = ("model", "tasks", "data", "camera")  # of the configuration, from one part of a run to the next
 FREE = tuple(f"data.{name}" for name in ("manual_dir", "data_dir", "threads", "workers", "eval_frames"))
 
 
@@ -29,7 +29,9 @@ def claim(workdir: pathlib.Path, config: Config, dataset: Any, *, clips: int) ->
     settings, identity = json.loads(json.dumps([to_dict(config), identity | {"training_clips": clips}]))
     saved = _saved(workdir / "config.json")
     if saved is not None:
-        before, now = ({name: each.get(name) for name in SAME_SECTIONS} for each in (saved, settings))
+        before, now = (
+            {name: each.get(name, settings[name]) for name in SAME_SECTIONS} for each in (saved, settings)
+        )  # a section that an earlier version did not have is as it is now
         if differing := _differences(before, now):
             raise UserError(
                 f"{workdir} holds a run with other settings: {_listed(differing, 'config.')}. "

@@ -82,6 +82,13 @@ class InstanceTask:
 
 
 @dataclasses.dataclass
+class Camera:
+    """What is learned of the camera; opened by `mtl_depth.tasks.assemble`."""
+
+    learn: bool = False  # learn a factor on the focal length; for videos whose intrinsics are a guess
+
+
+@dataclasses.dataclass
 class Tasks:
     """Which tasks train together: a section each, or None."""
 
@@ -107,6 +114,7 @@ class Train:
     pose_multiplier: float = 1.0  # on the learning rate of the pose network
     balance: str = "fixed"  # of the tasks' weights: "fixed", "uncertainty" or "gradient_scale" (see learning/balance)
     balance_multiplier: float = 10.0  # on the learning rate of the log-variances of "uncertainty"
+    camera_multiplier: float = 10.0  # on the learning rate of the focal length, where config.camera.learn is set
     clip_norm: float | None = None  # clips the global gradient norm; None: no clipping
     max_skipped: int = 10  # updates skipped in a row, because loss or gradient is not finite, before the run stops
     augment: bool = True  # flips and colour jitter
@@ -136,6 +144,7 @@ class Config:
     data: Data = dataclasses.field(default_factory=Data)
     model: Model = dataclasses.field(default_factory=Model)
     tasks: Tasks = dataclasses.field(default_factory=Tasks)
+    camera: Camera = dataclasses.field(default_factory=Camera)
     train: Train = dataclasses.field(default_factory=Train)
     evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
     weights: str = ""  # whole-model weights (a Monodepth2 folder) to evaluate, predict or export instead of a run
@@ -157,6 +166,7 @@ def from_dict(values: dict[str, Any]) -> Config:
         data=Data(**_tuples(values["data"])),
         model=Model(**values["model"]),
         tasks=Tasks(**tasks),
+        camera=Camera(**values.get("camera", {})),  # runs from before this section learned nothing of it
         train=Train(**values["train"]),
         evaluation=Evaluation(**values["evaluation"]),
         weights=values["weights"],

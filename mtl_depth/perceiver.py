@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, UInt8
 from mtl_depth import pictures
 from mtl_depth.config import Config
 from mtl_depth.errors import UserError
+from mtl_depth.models.camera import focal_scale
 from mtl_depth.models.network import Network
 from mtl_depth.tasks.base import Arrays, Task
 from mtl_depth.tasks.depth import is_metric
@@ -73,6 +74,11 @@ class Perceiver:
     def metric(self) -> bool:
         """Whether depth is in metres, and not up to an unknown scale."""
         return self.config.tasks.depth is not None and is_metric(self.config.tasks.depth)
+
+    @property
+    def focal_scale(self) -> float:
+        """What to multiply the focal length of the data set's intrinsics with; 1 unless config.camera.learn was set."""
+        return 1.0 if self.variables is None else focal_scale(self.variables["params"])
 
     def depth(self, picture: str | pathlib.Path | UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
         """Depth of one picture, a file or its RGB bytes, at the picture's own size; metres if `metric`.

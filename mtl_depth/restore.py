@@ -53,7 +53,7 @@ def load_perceiver(path: str | pathlib.Path, *, checkpoint: str = "latest", flip
 
 
 def _load_run(path: pathlib.Path, config: Config, *, checkpoint: str, flip: bool) -> Perceiver:
-    network, chosen = assemble(config.model, config.tasks)
+    network, chosen = assemble(config.model, config.tasks, config.camera)
     size = tuple(config.data.size)
     variables = checkpoints.restore_variables(path / "checkpoints", _shapes(network, size), checkpoint=checkpoint)
     return Perceiver(config, network, chosen, variables, size, flip)
@@ -103,7 +103,7 @@ def _load_safetensors(path: pathlib.Path, *, flip: bool) -> Perceiver:
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path} is damaged or no export of this program ({error}); export it again.") from error
-    network, chosen = assemble(config.model, config.tasks)
+    network, chosen = assemble(config.model, config.tasks, config.camera)
     variables, size = flax.traverse_util.unflatten_dict(flat, sep="/"), tuple(config.data.size)
     wanted = flax.traverse_util.flatten_dict(dict(_shapes(network, size)), sep="/")
     if {name: leaf.shape for name, leaf in wanted.items()} != {name: leaf.shape for name, leaf in flat.items()}:

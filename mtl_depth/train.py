@@ -18,6 +18,7 @@ from mtl_depth.learning import health
 from mtl_depth.learning import state as states
 from mtl_depth.learning.optimizer import make_optimizer, schedule
 from mtl_depth.learning.step import make_train_step
+from mtl_depth.models.camera import describe
 from mtl_depth.runtime import disk, log, reproduction, waiting
 from mtl_depth.runtime.checkpoint import Checkpoints
 from mtl_depth.runtime.parallel import Devices, agree_on, gather, prefetch
@@ -36,13 +37,16 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
     devices = Devices(train.devices)
     check_settings(config, devices)
     balance = balances.make(train.balance, config.tasks)
-    network, tasks = assemble(config.model, balance.tasks)
+    network, tasks = assemble(config.model, balance.tasks, config.camera)
     network = network.clone(gradient_scales=tuple(balance.scales.items()))
     reads = frozenset().union(*(task.reads for task in tasks))
     dataset = data.open_dataset(config.data)
     clips = len(data.clips(dataset, config.data, split="train", reads=reads))
     if not clips:
-        raise UserError(f"The data set in {config.data.data_dir} has no training clip with {', '.join(sorted(reads))}.")
+        hint = "; without poses, set --config.tasks.depth.motion=predicted" if "source_from_target" in reads else ""
+        raise UserError(
+            f"The data set in {config.data.data_dir} has no training clip with {', '.join(sorted(reads))}{hint}."
+        )
     steps = train.steps if train.steps is not None else train.epochs * math.ceil(clips / train.batch_size)
     writes = jax.process_index() == 0  # of several processes one writes
     if writes:  # at once: restoring and compiling take some seconds
@@ -65,6 +69,7 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
         train_step = make_train_step(network, tasks, optimizer, augmented=train.augment, weigh=balance.weigh)
         step_fn = devices.parallelize(train_step)
         rate = schedule(train, steps=steps)
+        focal = dataset.metadata["intrinsics"][0][0] * config.data.size[1] / dataset.size[1]  # pixels, as given
         batches = prefetch(
             _host_batches(config, dataset, reads, start=start),
             lambda batch: (batch, jax.tree.map(devices.place_batch, batch, is_leaf=lambda x: isinstance(x, dict))),
@@ -99,12 +104,13 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
                 if logs:
                     values = jax.device_get(metrics)
                     taken = max(step - 1 - int(values["skipped"]), 0)
-                    board.scalars(step, values | {"learning_rate": float(rate(taken))})
+                    camera = describe(state.params, focal, width=config.data.size[1])
+                    board.scalars(step, values | {"learning_rate": float(rate(taken))} | camera)
                     watch.look(step, values)
                 if train.picture_every and step % train.picture_every == 0:
                     board.pictures(step, _pictures(look, tasks, perceive, devices.first_copy(state), host_batch))
                 evaluation = evaluate(state) if evaluates else {}
-                if evaluates:
+                if evaluation:
                     rows = {k: v for k, v in evaluation.items() if k != "frames"}
                     board.scalars(step, rows, split=evaluation["split"])
                     if writes:
@@ -194,7 +200,14 @@ def _start(
 def _make_evaluate(
     config: configuration.Config, tasks: Any, dataset: Any, devices: Devices, perceive: Any, *, progress: bool
 ) -> Callable[[states.TrainState], dict[str, Any]]:
-    """state -> the content of evaluation.json. Every process computes it, so that none waits for another."""
+    """state -> the content of evaluation.json, {} if there is nothing to score against.
+
+    Every process computes it, so that none waits for another.
+    """
+    truths = frozenset().union(*(task.metrics.reads for task in tasks))
+    if not data.frames(dataset, config.data, split=config.evaluation.split, reads=truths):
+        log.say(f"The split {config.evaluation.split} has no truth, so nothing is scored; look at the pictures.")
+        return lambda state: {}
     studied = functools.cache(lambda: inference.study(tasks, dataset, config.data, progress=progress))
 
     def evaluate(state: states.TrainState) -> dict[str, Any]:
@@ -236,7 +249,7 @@ def _pictures(
     few["image"] = few["image"].astype("float32") / 255
     variables = {"params": state.params, "batch_stats": state.batch_stats}
     outputs = dict(perceive(variables, few["image"][:, few["image"].shape[1] // 2]))
-    if any(task.predicts_motion for task in tasks):
+    if any(task.predicts_motion for task in tasks) or "camera" in state.params:
         outputs |= look(variables, few["image"])
     outputs = jax.device_get(outputs)
     shown = {"input": (few["image"][:, few["image"].shape[1] // 2] * 255).astype("uint8")}

@@ -11,13 +11,17 @@ from collections.abc import Iterator, Sequence
 
 from tfds_kitti360 import clips, images
 from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.video.make import Request, write_download
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status."""
-    options = _parser().parse_args(arguments)
+    options = vars(_parser().parse_args(arguments))
+    videos, camera = options.pop("video"), {name: options.pop(name) for name in ("intrinsics", "fov", "fps")}
     try:
-        print(build(**vars(options)))
+        if not videos and any(value is not None for value in camera.values()):
+            raise DatasetError("--intrinsics, --fov and --fps describe a --video; KITTI-360 brings its own calibration")
+        print(build(**options, video=Request(tuple(videos), **camera) if videos else None))
     except DatasetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -29,9 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build(
     *,
-    manual_dir: pathlib.Path,
     data_dir: pathlib.Path,
-    size: tuple[int, int] = (192, 640),
+    manual_dir: pathlib.Path | None = None,
+    video: Request | None = None,
+    size: tuple[int, int] | None = None,
     drives: Sequence[int] = (),
     stereo: bool = False,
     storage: str = "png",
@@ -40,6 +45,7 @@ def build(
 ) -> str:
     """Builds the data set below `data_dir`, or finds it built, and returns what to tell the user.
 
+    What is built is the download below `manual_dir`, or the `video`, which is first made into such a download.
     The data set is written into a folder of another name, which is renamed when all is done: an interrupted build
     leaves nothing that could be taken for a finished one, and is made whole by building again.
 
@@ -50,10 +56,15 @@ def build(
     from tfds_kitti360 import plan
     from tfds_kitti360.kitti360_dataset_builder import Builder
 
-    if not manual_dir.is_dir():
+    if video is None and not manual_dir.is_dir():
         raise DatasetError(f"--manual_dir={manual_dir} is not a folder; it has to be the one that holds data_2d_raw")
-    asked = {"size": tuple(size), "drives": tuple(drives), "stereo": stereo, "storage": storage}
+    if video is not None and stereo:
+        raise DatasetError("--stereo needs right images, and a --video has none; leave --stereo out")
     with _only_build(data_dir):
+        if video is not None:
+            manual_dir, size = write_download(video, data_dir, size=size)
+        size = size or (192, 640)
+        asked = {"size": tuple(size), "drives": tuple(drives), "stereo": stereo, "storage": storage}
         builder = Builder(data_dir=str(data_dir), workers=workers, skip_damaged=skip_damaged, **asked)
         if builder.data_path.exists():
             _check_same(builder, plan.settings_of(manual_dir, **asked))
@@ -152,11 +163,22 @@ def _only_build(data_dir: pathlib.Path) -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tfds_kitti360.build", description=__doc__)
-    parser.add_argument(
-        "--manual_dir", type=pathlib.Path, required=True, help="folder that holds data_2d_raw, calibration, ..."
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--manual_dir", type=pathlib.Path, help="folder that holds data_2d_raw, calibration, ...")
+    source.add_argument(
+        "--video",
+        type=pathlib.Path,
+        action="append",
+        default=[],
+        help="a video of your own or a folder of its frames, instead of KITTI-360; may be given several times",
     )
     parser.add_argument("--data_dir", type=pathlib.Path, required=True, help="folder to build into")
-    parser.add_argument("--size", type=_size, default=(192, 640), help="HEIGHTxWIDTH of the stored images (192x640)")
+    parser.add_argument(
+        "--size", type=_size, help="HEIGHTxWIDTH of the stored images (192x640; of a video: about as many pixels)"
+    )
+    parser.add_argument("--intrinsics", help="of the video: fx,fy,cx,cy in pixels, or a file that holds them")
+    parser.add_argument("--fov", type=float, help="of the video: horizontal field of view in degrees (70, a guess)")
+    parser.add_argument("--fps", type=float, help="frames a second to take of the video (all)")
     parser.add_argument("--drives", type=_drives, default=(), help="drives to build, such as 0000,0002 (all)")
     parser.add_argument("--stereo", action="store_true", help="store the right images too")
     parser.add_argument(

@@ -75,6 +75,13 @@ def flip_intrinsics(intrinsics: Float[Array, "*b 3 3"], *, width: int) -> Float[
     return flipped.at[..., 0, 1].multiply(-1)
 
 
+def scale_focal(intrinsics: Float[Array, "*b 3 3"], scale: Float[Array, ""] | float | int) -> Float[Array, "*b 3 3"]:
+    """Returns the intrinsics with fx, fy and the skew times `scale`: a zoom about the principal point."""
+    intrinsics = at_least_float32(intrinsics)
+    zoomed = jnp.array([[True, True, False], [False, True, False], [False, False, False]])
+    return jnp.where(zoomed, intrinsics * scale, intrinsics)
+
+
 def _entries(intrinsics: Float[Array, "*b 3 3"]) -> tuple[Float[Array, "*b 1 1"], ...]:
     """Returns fx, skew, cx, fy, cy, each ready to be combined with an image."""
     matrix = intrinsics[..., None, None, :, :]

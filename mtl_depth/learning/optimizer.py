@@ -26,7 +26,7 @@ def schedule(train: config.Train, *, steps: int) -> optax.Schedule:
 def make_optimizer(
     train: config.Train, *, steps: int, head_multipliers: Mapping[str, float]
 ) -> optax.GradientTransformation:
-    """Adam on encoder, pose network, balance and each head, told apart by the first key of a parameter's path.
+    """Adam on encoder, pose network, focal length, balance and each head, by the first key of a parameter's path.
 
     Args:
         train: the training section.
@@ -37,6 +37,7 @@ def make_optimizer(
     multipliers = {
         "encoder": train.encoder_multiplier,
         "pose": train.pose_multiplier,
+        "camera": train.camera_multiplier,
         "balance": train.balance_multiplier,
     }
     multipliers |= {f"head_{task}": multiplier for task, multiplier in head_multipliers.items()}

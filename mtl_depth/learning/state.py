@@ -16,7 +16,7 @@ class TrainState(NamedTuple):
 
     Attributes:
         step: batches seen, int32 scalar; a skipped update counts too, so that data and keys go on.
-        params: {"encoder", "pose", "head_<task>", "balance"}, those that the run has.
+        params: {"encoder", "pose", "head_<task>", "camera", "balance"}, those that the run has.
         batch_stats: running averages of BatchNorm.
         opt_state: of the optimiser.
         key: root of all randomness; never advanced, always `fold_in(key, step)`.

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from mtl_depth.errors import UserError
 from mtl_depth.geometry.rigid import invert, rigid_from_vector
+from mtl_depth.models.camera import FocalScale
 from mtl_depth.models.encoder import STAGES, ResNetEncoder
 from mtl_depth.models.pose import PoseNetwork
 
@@ -17,19 +18,21 @@ from mtl_depth.models.pose import PoseNetwork
 class Network(nn.Module):
     """Images to the outputs of every head, pairs of images to motion.
 
-    Top-level parameters are `encoder`, `head_<task name>` and `pose`.
+    Top-level parameters are `encoder`, `head_<task name>`, `pose` and `camera`.
 
     Attributes:
         encoder: shared by the heads.
         heads: (task name, module from features to a dict of outputs) pairs.
         pose: predicts motion, or None.
         gradient_scales: (task name, factor on its head's gradient where it enters the encoder) pairs; others have 1.
+        camera: learns the focal length, or None.
     """
 
     encoder: ResNetEncoder
     heads: tuple[tuple[str, nn.Module], ...]
     pose: PoseNetwork | None = None
     gradient_scales: tuple[tuple[str, float], ...] = ()
+    camera: FocalScale | None = None
 
     def setup(self):
         for name, head in self.heads:
@@ -63,6 +66,8 @@ class Network(nn.Module):
     def __call__(self, clip: Float[Array, "b t h w 3"], *, train: bool, axis_name: str | None = None) -> dict[str, Any]:
         """Outputs for the clip's middle frame, the target, and `source_from_target` b s 4 4 if motion is predicted.
 
+        `focal_scale`, a scalar, is with them if the focal length is learned.
+
         Args:
             clip: an odd number of frames in temporal order, values in [0, 1]; all but the target are sources.
             train: whether BatchNorm uses, and records, the statistics of the batch; those of a pair are its own.
@@ -71,6 +76,8 @@ class Network(nn.Module):
         frames = clip.shape[1]
         target = frames // 2
         outputs = self.perceive(clip[:, target], train=train, axis_name=axis_name)
+        if self.camera is not None:
+            outputs["focal_scale"] = self.camera()
         if self.pose is None:
             return outputs
         sources = [s for s in range(frames) if s != target]
@@ -104,6 +111,7 @@ def make_network(
     dtype: Any = jnp.float32,
     heads: tuple[tuple[str, nn.Module], ...],
     predict_motion: bool = False,
+    learn_focal: bool = False,
 ) -> Network:
     """A network of the given ResNet depth; `heads` are (task name, module) pairs."""
     if depth not in STAGES:
@@ -112,6 +120,7 @@ def make_network(
         encoder=ResNetEncoder(depth, width, dtype),
         heads=tuple(heads),
         pose=PoseNetwork(depth, width, dtype) if predict_motion else None,
+        camera=FocalScale() if learn_focal else None,
     )
 
 

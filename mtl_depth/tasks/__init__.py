@@ -14,7 +14,9 @@ FACTORIES = {"depth": depth.make, "semantic": semantic.make, "instance": instanc
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
-def assemble(model: config.Model, tasks: config.Tasks) -> tuple[Network, tuple[Task, ...]]:
+def assemble(
+    model: config.Model, tasks: config.Tasks, camera: config.Camera | None = None
+) -> tuple[Network, tuple[Task, ...]]:
     """Builds the tasks whose section is set, and the network that serves them all.
 
     Raises:
@@ -37,11 +39,14 @@ def assemble(model: config.Model, tasks: config.Tasks) -> tuple[Network, tuple[T
         raise UserError(f"No task is set: give config.tasks at least one of {', '.join(FACTORIES)}.")
     if sum(getattr(section, "head", "") == "report" for section in sections.values()) > 1:
         raise UserError("Only one task at a time can use the report's single-channel head; set the other's head.")
+    if camera is not None and camera.learn and tasks.depth is None:
+        raise UserError("config.camera.learn needs depth: the focal length is learned with it; set config.tasks.depth.")
     network = make_network(
         depth=model.depth,
         width=model.width,
         dtype=dtype,
         heads=tuple((task.name, task.head) for task in made),
         predict_motion=any(task.predicts_motion for task in made),
+        learn_focal=camera is not None and camera.learn,
     )
     return network, made

@@ -10,7 +10,7 @@ import numpy as np
 
 from mtl_depth import config, visualize
 from mtl_depth.errors import UserError
-from mtl_depth.geometry.camera import depth_from_disparity
+from mtl_depth.geometry.camera import depth_from_disparity, scale_focal
 from mtl_depth.geometry.warp import inverse_warp
 from mtl_depth.losses.photometric import depth_terms
 from mtl_depth.metrics import depth as metrics
@@ -56,8 +56,12 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
     def motion(outputs: Arrays, batch: Arrays) -> Any:
         return batch["source_from_target"] if recorded else outputs["source_from_target"]
 
+    def zoomed(outputs: Arrays, batch: Arrays) -> Arrays:
+        """The batch with the intrinsics as learned, where they are."""
+        return {**batch, "intrinsics": scale_focal(batch["intrinsics"], outputs.get("focal_scale", 1.0))}
+
     def loss(keys: Any, outputs: Arrays, batch: Arrays) -> dict[str, tuple[Any, Any]]:
-        target, sources = split_clip(batch["image"])
+        batch, (target, sources) = zoomed(outputs, batch), split_clip(batch["image"])
         source_from_target, disparities = motion(outputs, batch), outputs["disparity"]
         valid = guidance.valid(batch, depth_from_disparity(disparities[0], **limits), source_from_target)
         if section.stereo:
@@ -81,8 +85,8 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
     @jax.jit
     def explain(outputs: Arrays, batch: Arrays) -> tuple[Any, Any]:
         target, sources = split_clip(batch["image"])
-        source_from_target = motion(outputs, batch)
-        disparities, intrinsics = outputs["disparity"], batch["intrinsics"]
+        source_from_target, disparities = motion(outputs, batch), outputs["disparity"]
+        intrinsics = zoomed(outputs, batch)["intrinsics"]
         _, _, selected = depth_terms(disparities, target, sources, source_from_target, intrinsics, key=None, **limits)
         depth = depth_from_disparity(disparities[0], **limits)
         warped, _ = inverse_warp(sources[:, 0], depth, source_from_target[:, 0], intrinsics)
@@ -95,7 +99,7 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
         if batch["image"].shape[1] > 1:
             keys = ("image", "intrinsics", "source_from_target")
             warped, selected = explain(
-                {key: outputs[key] for key in ("disparity", "source_from_target") if key in outputs},
+                {key: outputs[key] for key in ("disparity", "source_from_target", "focal_scale") if key in outputs},
                 {key: batch[key] for key in keys if key in batch},
             )
             shown["warped"] = visualize.to_uint8(np.asarray(warped))

@@ -1,0 +1,196 @@
+"""The camera of a video: read from numbers, a file or a field of view, with warnings for what cannot be right."""
+
+import json
+import math
+import pathlib
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.resize import resize_intrinsics
+
+GUESSED_FOV = 70.0  # degrees: a telephone's main camera; dashboard cameras have 90 to 140
+PLAUSIBLE_FOV = (20.0, 150.0)  # degrees; below a telescope, above no pinhole camera
+_MOST_BYTES = 1 << 20
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+_FORMS = "fx,fy,cx,cy; a text file with these four numbers or a 3x3 matrix; JSON; or KITTI-360's perspective.txt"
+
+
+class Intrinsics(NamedTuple):
+    """The camera matrix [3 3] in pixels, centre of the top left pixel (0, 0); where it comes from; what is odd."""
+
+    matrix: np.ndarray
+    origin: str
+    warnings: tuple[str, ...]
+
+
+def choose(text: str | None, fov: float | None, *, size: tuple[int, int]) -> Intrinsics:
+    """The intrinsics of frames of `size` (height, width).
+
+    Args:
+      text: the value of --intrinsics: `fx,fy,cx,cy` or a file; None: not given.
+      fov: the value of --fov: the horizontal field of view in degrees; None: not given.
+      size: of the frames.
+
+    Raises:
+      DatasetError: both are given, or what is given is no camera.
+    """
+    if text is not None and fov is not None:
+        raise DatasetError("--intrinsics and --fov say the same thing in two ways; give one of them")
+    if text is not None:
+        numbers, given_size, origin = _parse(text)
+        return _from_numbers(numbers, given_size, origin, size)
+    if fov is not None:
+        if not 1 <= fov < 180:
+            raise DatasetError(f"--fov={fov:g} is no field of view in degrees; it lies between 20 and 150")
+        origin, warnings = f"--fov={fov:g}", ()
+    else:
+        fov, origin = GUESSED_FOV, "a guess"
+        warnings = (
+            f"THE INTRINSICS ARE GUESSED: a horizontal field of view of {fov:g} degrees. Wrong intrinsics ruin depth; "
+            "give --intrinsics or --fov, or train with --config.camera.learn=True",
+        )
+    focal = size[1] / 2 / math.tan(math.radians(fov) / 2)
+    matrix = np.array([[focal, 0, (size[1] - 1) / 2], [0, focal, (size[0] - 1) / 2], [0, 0, 1]])
+    return Intrinsics(matrix, origin, (*warnings, *oddities(matrix, size=size)))
+
+
+def field_of_view(focal: float, side: int) -> float:
+    """Degrees that `side` pixels see through a focal length in pixels."""
+    return math.degrees(2 * math.atan(side / 2 / focal))
+
+
+def oddities(matrix: np.ndarray, *, size: tuple[int, int]) -> list[str]:
+    """What is hard to believe of a camera matrix of frames of `size` (height, width), in sentences."""
+    (height, width), found = size, []
+    fx, fy, cx, cy = matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]
+    fov = field_of_view(fx, width)
+    if not PLAUSIBLE_FOV[0] <= fov <= PLAUSIBLE_FOV[1]:
+        found.append(
+            f"a focal length of {fx:.0f} pixels means a field of view of {fov:.0f} degrees for frames {width} wide; "
+            "cameras have 20 to 150: are the intrinsics those of another resolution?"
+        )
+    off_x, off_y = (cx + 0.5) / width - 0.5, (cy + 0.5) / height - 0.5
+    if abs(off_x) > 0.1 or abs(off_y) > 0.2:  # cropping above or below is usual, left or right is not
+        sentence = (
+            f"the principal point ({cx:.0f}, {cy:.0f}) is far from the centre of {width}x{height} frames "
+            f"({off_x:+.0%} of the width, {off_y:+.0%} of the height)"
+        )
+        ratio_x, ratio_y = (cx + 0.5) * 2 / width, (cy + 0.5) * 2 / height
+        if abs(ratio_x / ratio_y - 1) < 0.1:
+            sentence += (
+                f"; it fits frames of about {width * ratio_x:.0f}x{height * ratio_y:.0f}: are the intrinsics those of "
+                "another resolution?"
+            )
+        found.append(sentence)
+    if abs(fx / fy - 1) > 0.05:
+        found.append(f"fx {fx:.0f} and fy {fy:.0f} differ by {abs(fx / fy - 1):.0%}; most cameras have square pixels")
+    return found
+
+
+def _from_numbers(
+    numbers: tuple[float, float, float, float],
+    given_size: tuple[int, int] | None,
+    origin: str,
+    size: tuple[int, int],
+) -> Intrinsics:
+    fx, fy, cx, cy = numbers
+    if not all(math.isfinite(number) and abs(number) < 1e6 for number in numbers) or min(fx, fy) <= 0:
+        raise DatasetError(f"{origin}: {fx:g}, {fy:g}, {cx:g}, {cy:g} are not a camera's fx, fy, cx, cy")
+    warnings = []
+    if max(abs(number) for number in numbers) < 3:
+        height, width = given_size = size
+        warnings.append(
+            f"{origin}: {fx:g}, {fy:g}, {cx:g}, {cy:g} are taken as fractions of width and height (all are below 3), "
+            "not as pixels"
+        )
+        fx, fy, cx, cy = fx * width, fy * height, cx * width - 0.5, cy * height - 0.5
+    elif min(fx, fy) < 3:
+        raise DatasetError(
+            f"{origin} mixes fractions with pixels ({fx:g}, {fy:g}, {cx:g}, {cy:g}); give fx, fy, cx, cy in pixels"
+        )
+    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
+    if given_size is not None and given_size != size:
+        warnings.append(
+            f"{origin} is of {given_size[1]}x{given_size[0]} pictures; scaled to {size[1]}x{size[0]}, the frames', "
+            "which is right if these are resized, and wrong if they are cropped"
+        )
+        matrix = resize_intrinsics(matrix, old=given_size, new=size)
+    return Intrinsics(matrix, origin, (*warnings, *oddities(matrix, size=size)))
+
+
+def _parse(text: str) -> tuple[tuple[float, float, float, float], tuple[int, int] | None, str]:
+    """fx, fy, cx, cy; height and width that they belong to, if said; where they stood."""
+    words = text.split(",")
+    if len(words) == 4 and all(re.fullmatch(_NUMBER, word.strip()) for word in words):
+        return tuple(float(word) for word in words), None, f"--intrinsics={text}"
+    path = pathlib.Path(text)
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise DatasetError(f"--intrinsics={path} is far too large; it is one of: {_FORMS}")
+        content = content.decode("utf-8-sig")
+    except (OSError, ValueError):
+        raise DatasetError(
+            f"--intrinsics={text} is neither four numbers nor a text file; it is one of: {_FORMS}"
+        ) from None
+    for read in (_official, _json, _bare):
+        found = read(content)
+        if found is not None:
+            return *found, str(path)
+    raise DatasetError(f"{path} holds no intrinsics that are understood; it is one of: {_FORMS}")
+
+
+def _official(content: str):
+    """KITTI-360's calibration: P_rect_00 and S_rect_00."""
+    lines = {key.strip(): values.split() for key, _, values in (line.partition(":") for line in content.splitlines())}
+    projection, size = (_floats(lines.get(key, []), count) for key, count in (("P_rect_00", 12), ("S_rect_00", 2)))
+    if projection is None:
+        return None
+    return (projection[0], projection[5], projection[2], projection[6]), _size(size and size[::-1])
+
+
+def _json(content: str):
+    """An object with fx, fy, cx, cy, or fl_x, fl_y, cx, cy, and perhaps width and height, or w and h."""
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        return None
+
+    def get(*names: str):
+        return next((values[name] for name in names if name in values), None)
+
+    numbers = [get("fx", "fl_x"), get("fy", "fl_y", "fx", "fl_x"), get("cx"), get("cy")]
+    found = _floats(numbers, 4)
+    return found and (found, _size(_floats([get("height", "h"), get("width", "w")], 2)))
+
+
+def _bare(content: str):
+    """Four numbers, or the nine of a matrix, between whatever separates them."""
+    numbers = _floats(re.findall(_NUMBER, content), 4)
+    if numbers is not None:
+        return numbers, None
+    matrix = _floats(re.findall(_NUMBER, content), 9)
+    if matrix is None or (*matrix[6:], matrix[1], matrix[3]) != (0, 0, 1, 0, 0):
+        return None
+    return (matrix[0], matrix[4], matrix[2], matrix[5]), None
+
+
+def _floats(words: list, count: int) -> tuple[float, ...] | None:
+    if len(words) != count or any(isinstance(word, bool) for word in words):
+        return None
+    try:
+        return tuple(float(word) for word in words)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _size(found: tuple[float, ...] | None) -> tuple[int, int] | None:
+    if found is None or not all(1 <= side <= 1 << 16 for side in found):
+        return None
+    return int(found[0]), int(found[1])
