@@ -38,5 +38,5 @@ def describe(params: Mapping[str, Any], focal: float, *, width: int) -> dict[str
     """
     if "camera" not in params:
         return {}
-    focal = float(focal) * focal_scale(params)
+    focal = focal * focal_scale(params)
     return {"camera/focal_px": focal, "camera/fov_degrees": math.degrees(2 * math.atan(width / 2 / focal))}

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from geometry.test_warp_city import Pair, pair  # noqa: F401
+from geometry.test_warp_city import Pair
+from geometry.test_warp_city import pair as pair
 
 from mtl_depth import config
 from mtl_depth.errors import UserError
@@ -56,17 +57,17 @@ def test_it_is_learned_with_depth_or_not_at_all():
         assemble(config.Model(), config.Tasks(semantic=config.SemanticTask()), config.Camera(learn=True))
 
 
-def error_of_focal(pair: Pair, task, wrong: float):
+def error_of_focal(seen: Pair, task, wrong: float):
     """The depth task's loss, as a function of the log factor, for true depth and motion but a focal length that is
     `wrong` times the true one."""
     limits = {"nearest": 1.0, "farthest": 200.0}
-    scaled = 1 / np.clip(pair.depth, *limits.values())
+    scaled = 1 / np.clip(seen.depth, *limits.values())
     disparity = (scaled - 1 / 200) / (1 - 1 / 200)
-    clip = np.stack([pair.source, pair.target, pair.source])[None]
+    clip = np.stack([seen.source, seen.target, seen.source])[None]
     batch = {
         "image": clip,
-        "intrinsics": np.asarray(scale_focal(pair.intrinsics, wrong))[None],
-        "source_from_target": np.stack([pair.source_from_target] * 2)[None],
+        "intrinsics": np.asarray(scale_focal(seen.intrinsics, wrong))[None],
+        "source_from_target": np.stack([seen.source_from_target] * 2)[None],
     }
 
     def loss(log_scale):
@@ -78,7 +79,7 @@ def error_of_focal(pair: Pair, task, wrong: float):
 
 
 @pytest.mark.parametrize("wrong", [0.7, 1.4])
-def test_a_wrong_focal_length_is_drawn_to_the_truth(pair, wrong):  # noqa: F811
+def test_a_wrong_focal_length_is_drawn_to_the_truth(pair, wrong):
     _, task, _ = learner()
     step = jax.jit(jax.value_and_grad(error_of_focal(pair, task, wrong)))
     log_scale, velocity = jnp.zeros(()), 0.0

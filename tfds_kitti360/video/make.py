@@ -87,7 +87,7 @@ def network_size(full: tuple[int, int]) -> tuple[int, int]:
     if not candidates:
         raise DatasetError(f"the frames are {width}x{height}; the networks need 64x64 at least")
     largest = max(h * w for h, w in candidates)
-    nearly = [(h, w) for h, w in candidates if h * w >= 0.8 * largest]
+    nearly = [(h, w) for h, w in candidates if h * w >= 0.75 * largest]
     return min(nearly, key=lambda side: (abs(np.log(side[1] / side[0] * height / width)), -side[0] * side[1]))
 
 

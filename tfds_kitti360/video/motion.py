@@ -50,7 +50,8 @@ def measure(first: np.ndarray, second: np.ndarray) -> Motion:
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(first, second, None)
     height, width = first.shape
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    aligned = cv2.remap(second, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR)
+    places = columns + flow[..., 0], rows + flow[..., 1]
+    aligned = cv2.remap(second, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     a, b = _structure(first), _structure(aligned)
     resemblance = (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-6)
     return Motion(float(np.percentile(np.hypot(flow[..., 0], flow[..., 1]), 75)) / width, float(resemblance))
