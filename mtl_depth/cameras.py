@@ -11,13 +11,14 @@ from mtl_depth import data as dataset_reader
 from mtl_depth import intrinsics
 from mtl_depth.config import Config
 from mtl_depth.errors import UserError
+from mtl_depth.geometry.camera import scale_focal
 from mtl_depth.runtime import log
 
 SAME_SHAPE = 0.02  # relative difference of width / height up to which pictures may come from the data set's camera
 Camera = Callable[[tuple[int, int]], np.ndarray]  # (height, width) of a picture -> its intrinsics [3 3]
 
 
-def find(trained: Config, given: Float[np.ndarray, "3 3"] | None, *, speak: bool) -> Camera:
+def find(trained: Config, given: Float[np.ndarray, "3 3"] | None, *, speak: bool, focal_scale: float = 1.0) -> Camera:
     """The camera of pictures of any size.
 
     Args:
@@ -25,6 +26,7 @@ def find(trained: Config, given: Float[np.ndarray, "3 3"] | None, *, speak: bool
         given: intrinsics in pixels of the pictures; None: those of the data set's camera where the pictures have its
             proportions, otherwise a guess.
         speak: whether to say, once, where they come from.
+        focal_scale: what the run has learned to multiply the focal length of the data set with.
     """
     if given is not None:
         return lambda size: given
@@ -43,7 +45,8 @@ def find(trained: Config, given: Float[np.ndarray, "3 3"] | None, *, speak: bool
         own = dataset()
         if own is not None and _same_shape(size, tuple(own.metadata["image_size"])):
             made = intrinsics.resized(np.array(own.metadata["intrinsics"]), old=own.size, new=size)
-            origin = "are those of the data set"
+            made = np.asarray(scale_focal(made, focal_scale))
+            origin = "are those of the data set" + (", the focal length as learned" if focal_scale != 1 else "")
         else:
             made, origin = intrinsics.from_field(size), "are a guess (give --intrinsics=fx,fy,cx,cy for true shapes)"
         if speak and origin not in told:

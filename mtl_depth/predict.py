@@ -14,6 +14,7 @@ from mtl_depth.config import Config
 from mtl_depth.errors import UserError
 from mtl_depth.film import Film
 from mtl_depth.footage import Footage
+from mtl_depth.geometry.camera import scale_focal
 from mtl_depth.inference import Perceiver, perceive_padded, to_float
 from mtl_depth.page import document
 from mtl_depth.prediction import Prediction
@@ -84,7 +85,7 @@ def run(
         if output.resolve() == found.folder.resolve():
             raise UserError(f"--output is the folder of the input, {output}; give another one.")
         needs_camera = bool(wanted & {"cloud", "page"}) and perceiver.config.tasks.depth is not None
-        camera_of = cameras.find(perceiver.config, given, speak=needs_camera)
+        camera_of = cameras.find(perceiver.config, given, speak=needs_camera, focal_scale=perceiver.focal_scale)
         seen = predict_footage(perceiver, found, output, wanted, camera_of, batch_size=config.evaluation.batch_size)
         source = str(input)
     output.mkdir(parents=True, exist_ok=True)
@@ -137,6 +138,7 @@ def evaluation_frames(perceiver: Perceiver, config: Config, *, batch_size: int) 
             truth = {name: batch[name][row] for name in truths}
             name = f"{batch['drive'][row]:04d}_{batch['frame'][row]:010d}"
             seen.append(prediction.make(perceiver, predictions, row, image, name=name, truth=truth))
+    matrix = np.asarray(scale_focal(matrix, perceiver.focal_scale))
     return seen, lambda size: matrix
 
 

@@ -26,6 +26,13 @@ def test_the_data_set_s_where_the_proportions_are_its_own(opened, capsys):
     assert capsys.readouterr().err.count("are those of the data set: a field of view of 65 degrees") == 1
 
 
+def test_a_learned_focal_length_is_used_and_said(opened, capsys):
+    camera = cameras.find(Config(), None, speak=True, focal_scale=0.5)
+    np.testing.assert_allclose(camera((256, 640)), [[250, 0, 319.5], [0, 160, 127.5], [0, 0, 1]])
+    assert "as learned" in capsys.readouterr().err
+    assert cameras.find(Config(), None, speak=False, focal_scale=0.5)((480, 640))[0, 0] > 300  # a guess stays a guess
+
+
 def test_a_guess_for_others_is_said(opened, capsys):
     made = cameras.find(Config(), None, speak=True)((480, 640))
     assert made[0, 0] == made[1, 1] and "are a guess" in capsys.readouterr().err
