@@ -22,7 +22,10 @@ def parse(text: str) -> Float[np.ndarray, "3 3"]:
         UserError: these are not intrinsics in pixels.
     """
     file = pathlib.Path(text)
-    content = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else text
+    try:
+        content = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else text
+    except (OSError, ValueError):  # a name that no file can have, or a file that may not be read
+        content = text
     lines = dict(line.split(":", 1) for line in content.splitlines() if ":" in line)
     content = next((lines[name] for name in ("P_rect_00", "P2", "K") if name in lines), content)
     try:

@@ -17,7 +17,7 @@ def load_config(folder: str | pathlib.Path) -> Config:
     values = _load(folder, "config.json", way_out="give the --workdir of a training")
     try:
         return from_dict(values)
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise UserError(
             f"{pathlib.Path(folder) / 'config.json'} does not fit this version of mtl_depth ({error!r})."
         ) from error
@@ -35,8 +35,11 @@ def load_evaluation(folder: str | pathlib.Path) -> dict[str, Any]:
 def _load(folder: str | pathlib.Path, name: str, *, way_out: str) -> Any:
     file = pathlib.Path(folder) / name
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        values = json.loads(file.read_text(encoding="utf-8"))
     except OSError:
         raise UserError(f"{folder} holds no {name}; {way_out}.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{file} is damaged ({error}); {way_out}.") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{file} is damaged (it holds no names); {way_out}.")
+    return values

@@ -9,7 +9,7 @@ from mtl_depth import cameras
 from mtl_depth.config import Config
 from mtl_depth.errors import UserError
 
-STORED = {"intrinsics": [[100.0, 0, 63.5], [0, 80, 31.5], [0, 0, 1]], "image_size": (128, 320)}
+STORED = {"intrinsics": [[100.0, 0, 63.5], [0, 80, 31.5], [0, 0, 1]], "image_size": [128, 320]}
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from tfds_kitti360.errors import DatasetError
-from tfds_kitti360.images import read_png, write_map, write_photo
+from tfds_kitti360.images import REMEDY, read_png, write_map, write_photo
+from tfds_kitti360.labels import LABELS
 from tfds_kitti360.layout import Calibration
 from tfds_kitti360.resize import reduce_image, reduce_map, resize_intrinsics
 from tfds_kitti360.survey import Frame
@@ -16,6 +17,8 @@ from tfds_kitti360.velodyne import depth_image, read_scan
 
 DEPTH_SCALE = 256  # stored depth is round(metres * 256) as uint16
 _BITS = {"semantic": 8, "instance": 16, "confidence": 16}
+_KNOWN = np.isin(np.arange(256), [label.id % 256 for label in LABELS])
+_MOST_DISAGREEMENT = 0.01  # share of the pixels where semantic and instance image may differ: each task reads its own
 
 
 class Recipe(NamedTuple):
@@ -68,6 +71,7 @@ def _encode(frame: Frame, recipe: Recipe) -> dict[str, Any]:
     if recipe.stereo:
         record["image_right"] = _black(recipe) if frame.right is None else _photo(frame.right, recipe)
         record["has_right"] = frame.right is not None
+    maps = {}
     for kind, bits in _BITS.items():
         path = getattr(frame, kind)
         record[kind], labels = (_blank(full, bits), None) if path is None else read_png(path, size=full, bits=bits)
@@ -75,6 +79,8 @@ def _encode(frame: Frame, recipe: Recipe) -> dict[str, Any]:
         # A second time as training wants it, which would otherwise decode labels longer than the images.
         small = recipe.size
         record[f"{kind}_reduced"] = _blank(small, bits) if labels is None else write_map(reduce_map(labels, small))
+        maps[kind] = labels
+    _check_classes(frame, maps["semantic"], maps["instance"])
     if frame.scan is None:
         record["depth"] = _blank(full, 16)
     else:
@@ -87,6 +93,20 @@ def _encode(frame: Frame, recipe: Recipe) -> dict[str, Any]:
         )
         record["depth"] = write_map(encode_depth(depth))
     return record
+
+
+def _check_classes(frame: Frame, semantic: np.ndarray | None, instance: np.ndarray | None) -> None:
+    """Raises DatasetError for a class that does not exist, or images that name different classes."""
+    for path, classes in ((frame.semantic, semantic), (frame.instance, None if instance is None else instance // 1000)):
+        if classes is not None and not _KNOWN[classes].all():
+            unknown = ", ".join(str(number) for number in np.unique(classes[~_KNOWN[classes]])[:5])
+            raise DatasetError(f"{path} holds label ids that KITTI-360 does not have ({unknown}); {REMEDY}")
+    if semantic is not None and instance is not None:
+        share = np.mean(semantic != instance // 1000)
+        if share > _MOST_DISAGREEMENT:
+            raise DatasetError(
+                f"{frame.instance} names another class than {frame.semantic} at {share:.0%} of the pixels; {REMEDY}"
+            )
 
 
 def _photo(path: pathlib.Path, recipe: Recipe) -> bytes | np.ndarray:

@@ -12,7 +12,7 @@ from tfds_kitti360.errors import DatasetError
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MODES = {(3, 8): (2, np.uint8), (1, 8): (0, np.uint8), (1, 16): (0, np.uint16)}  # (channels, bits): colour type, dtype
 _MODE_NAMES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
-_REMEDY = "unpack its archive again, or pass --skip_damaged to leave the frame out"
+REMEDY = "unpack its archive again, or pass --skip_damaged to leave the frame out"
 
 STORAGES = ("png", "jpeg", "raw")  # how photographs may be stored; labels and depth are PNG always
 
@@ -48,26 +48,26 @@ def read_png(
         with path.open("rb") as file:
             data = file.read(most + 1)
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error.strerror}); {_REMEDY}") from None
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); {REMEDY}") from None
     if len(data) < 33 or not data.startswith(_SIGNATURE) or data[12:16] != b"IHDR":
-        raise DatasetError(f"{path} is not a PNG image ({len(data)} bytes); {_REMEDY}")
+        raise DatasetError(f"{path} is not a PNG image ({len(data)} bytes); {REMEDY}")
     found_width, found_height, found_bits, found_type = struct.unpack(">IIBB", data[16:26])
     if (found_height, found_width) != (height, width):
         raise DatasetError(
-            f"{path} is {found_width}x{found_height} where calibration/perspective.txt says {width}x{height}; {_REMEDY}"
+            f"{path} is {found_width}x{found_height} where calibration/perspective.txt says {width}x{height}; {REMEDY}"
         )
     if (found_type, found_bits) != (color_type, bits):
         raise DatasetError(
             f"{path} is a {found_bits}-bit {_MODE_NAMES.get(found_type, 'unknown')} image where {bits}-bit "
-            f"{_MODE_NAMES[color_type]} belongs; {_REMEDY}"
+            f"{_MODE_NAMES[color_type]} belongs; {REMEDY}"
         )
     if len(data) > most:
-        raise DatasetError(f"{path} is larger than any image of its size; {_REMEDY}")
+        raise DatasetError(f"{path} is larger than any image of its size; {REMEDY}")
     _check_chunks(data, path)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     shape = (height, width, 3) if channels == 3 else (height, width)
     if image is None or image.shape != shape or image.dtype != dtype:
-        raise DatasetError(f"{path} cannot be decoded; {_REMEDY}")
+        raise DatasetError(f"{path} cannot be decoded; {REMEDY}")
     return data, image[..., ::-1] if channels == 3 else image
 
 
@@ -93,8 +93,8 @@ def _check_chunks(data: bytes, path: pathlib.Path) -> None:
         if end > len(data):
             break
         if zlib.crc32(view[start + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
-            raise DatasetError(f"{path} is damaged (a checksum differs); {_REMEDY}")
+            raise DatasetError(f"{path} is damaged (a checksum differs); {REMEDY}")
         if data[start + 4 : start + 8] == b"IEND":
             return
         start = end
-    raise DatasetError(f"{path} is truncated; {_REMEDY}")
+    raise DatasetError(f"{path} is truncated; {REMEDY}")

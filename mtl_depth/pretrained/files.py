@@ -2,6 +2,7 @@
 
 import pathlib
 import pickle
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from mtl_depth.errors import UserError
 
 SUFFIXES = (".pth", ".safetensors", ".npz")
+_MOST_BYTES = 1 << 33  # a ResNet-50 has a hundredth of it
 
 
 def read_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
@@ -65,6 +67,9 @@ def _read_safetensors(path: pathlib.Path) -> Mapping[str, Any]:
 
 
 def _read_npz(path: pathlib.Path) -> Mapping[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES:
+            raise UserError(f"{path} would unpack to more than any network has; it is damaged or made to fill memory.")
     with np.load(path, allow_pickle=False) as archive:
         return dict(archive)
 
@@ -74,7 +79,12 @@ def _as_array(value: Any, name: str, path: pathlib.Path) -> np.ndarray:
     if not isinstance(value, (np.ndarray, np.generic, bool, int, float)):
         raise UserError(f"{path}: {name} is a {type(value).__name__}, not a tensor; save the network's state_dict().")
     value = np.asarray(value)
-    return value if value.dtype.kind in "biu" else value.astype(np.float32)
+    if value.dtype.kind in "biu":
+        return value
+    try:
+        return value.astype(np.float32)
+    except (TypeError, ValueError):  # words, records
+        raise UserError(f"{path}: {name} holds no numbers; save the network's state_dict().") from None
 
 
 def _torch(purpose: str) -> Any:

@@ -76,9 +76,15 @@ def read_monodepth2_settings(directory: str | pathlib.Path) -> Monodepth2Setting
     arrays = read_arrays(files["encoder"])
     if not {"height", "width"} <= arrays.keys():
         raise UserError(f"{files['encoder']} does not say for which height and width it was trained.")
+    try:
+        size = (int(arrays["height"]), int(arrays["width"]))
+    except (TypeError, ValueError, OverflowError):
+        size = (0, 0)
+    if min(size) < 1:
+        raise UserError(f"{files['encoder']} says a height and a width that are no size of a picture.")
     return Monodepth2Settings(
         depth=resnet_depth(arrays, source=files["encoder"], prefix=_PREFIX),
-        size=(int(arrays["height"]), int(arrays["width"])),
+        size=size,
         predict_motion="pose" in files,
         use_stereo=bool(arrays.get("use_stereo", False)),
     )

@@ -133,7 +133,7 @@ def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
             if not isinstance(row["step"], int):
                 raise ValueError
             rows.append(row)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             if line.endswith(b"\n"):
                 say(f"warning: {path} line {number} is damaged and left out.")
     return rows

@@ -61,6 +61,13 @@ DAMAGE = {
     "confidence": lambda tree: save_png(
         tree.labels(3, "confidence") / "0000000105.png", np.zeros((40, 121), np.uint16)
     ),
+    "label ids": lambda tree: save_png(
+        tree.labels(3, "semantic") / "0000000105.png", np.full((40, 120), 200, np.uint8)
+    ),
+    "instance ids": lambda tree: save_png(
+        tree.labels(3, "instance") / "0000000105.png", np.full((40, 120), 60_000, np.uint16)
+    ),
+    "classes differ": lambda tree: save_png(tree.labels(3, "instance") / "0000000105.png", label_images(1)["instance"]),
     "scan": lambda tree: _truncate(tree.scans(3) / "0000000105.bin") or _truncate(tree.scans(3) / "0000000105.bin"),
     "empty": lambda tree: save(tree.scans(3) / "0000000105.bin", b""),
     "pose": lambda tree: save(tree.poses(3), tree.poses(3).read_text().replace("\n105 ", "\n105 nan ")),
