@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from tfds_kitti360 import clips, images
 from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.metadata import fault
 from tfds_kitti360.video.make import Request, write_download
 
 
@@ -65,7 +66,16 @@ def build(
             manual_dir, size = write_download(video, data_dir, size=size)
         size = size or (192, 640)
         asked = {"size": tuple(size), "drives": tuple(drives), "stereo": stereo, "storage": storage}
-        builder = Builder(data_dir=str(data_dir), workers=workers, skip_damaged=skip_damaged, **asked)
+        try:
+            builder = Builder(data_dir=str(data_dir), workers=workers, skip_damaged=skip_damaged, **asked)
+            dict(builder.info.metadata)  # read when first asked for
+        except Exception as error:  # TFDS meets a damaged file of an earlier build in a dozen ways
+            if not any(data_dir.glob("kitti360/[0-9]*")):
+                raise
+            reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+            raise DatasetError(
+                f"{data_dir / 'kitti360'} is damaged ({reason}); delete that folder and build again"
+            ) from error
         if builder.data_path.exists():
             _check_same(builder, plan.settings_of(manual_dir, **asked))
             return f"already built: {_summary(builder)}"
@@ -85,6 +95,9 @@ def _check_same(builder, settings: dict) -> None:
     if not builder.is_prepared() or "settings" not in dict(builder.info.metadata):
         raise DatasetError(f"{folder} is not a finished data set; delete that folder and build again")
     built = builder.info.metadata["settings"]
+    stored = {name: split.num_examples for name, split in builder.info.splits.items()}
+    if wrong := fault(builder.info.metadata, stored):
+        raise DatasetError(f"{folder} is damaged ({wrong}); delete that folder and build again")
     differing = [name for name, value in settings.items() if built.get(name) != value]
     before = pathlib.Path(built["manual_dir"])
     if "manual_dir" in differing and (not before.is_dir() or str(before.resolve()) == settings["manual_dir"]):

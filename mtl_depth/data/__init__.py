@@ -80,6 +80,7 @@ def open_dataset(data: Data) -> Dataset:
     """
     import tensorflow_datasets as tfds
 
+    from tfds_kitti360 import metadata
     from tfds_kitti360.kitti360_dataset_builder import Builder
 
     _check_settings(data)
@@ -90,10 +91,17 @@ def open_dataset(data: Data) -> Dataset:
         raise UserError(f"{data.data_dir} holds {state}; build it with: {_build_command(data)}")
     if not (path / "dataset_info.json").exists() or not (path / "metadata.json").exists():
         raise UserError(f"{path} is not a finished data set; delete that folder and run: {_build_command(data)}")
-    builder = tfds.builder_from_directory(str(path))
+    try:
+        builder = tfds.builder_from_directory(str(path))
+        found = dict(builder.info.metadata)
+        fault = metadata.fault(found, {name: split.num_examples for name, split in builder.info.splits.items()})
+    except Exception as error:  # TFDS meets a damaged file in a dozen ways
+        fault = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+    if fault:
+        raise UserError(f"{path} is damaged ({fault}); delete that folder and run: {_build_command(data)}")
     if missing := [file for split in builder.info.splits.values() for file in split.filepaths if not file.exists()]:
         raise UserError(f"{missing[0]} is missing; delete {path} and run: {_build_command(data)}")
-    dataset = Dataset(path, dict(builder.info.metadata))
+    dataset = Dataset(path, found)
     if any(wanted > stored for wanted, stored in zip(data.size, dataset.size)):
         raise UserError(
             f"config.data.size={data.size[0]},{data.size[1]} is larger than the images stored in {path}, which have "
