@@ -35,7 +35,7 @@ def run(workdir: pathlib.Path, file: str | pathlib.Path | None) -> str:
     path = pathlib.Path(file) if file else _newest(workdir)
     config = configuration.from_dict(reproduction.read_settings(path))
     balance = balances.make(config.train.balance, config.tasks)
-    network, tasks = assemble(config.model, balance.tasks)
+    network, tasks = assemble(config.model, balance.tasks, config.camera)
     network = network.clone(gradient_scales=tuple(balance.scales.items()))
     variables = jax.eval_shape(
         functools.partial(init, network, size=tuple(config.data.size), frames=config.data.clip_length),

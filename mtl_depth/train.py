@@ -206,7 +206,8 @@ def _make_evaluate(
     """
     truths = frozenset().union(*(task.metrics.reads for task in tasks))
     if not data.frames(dataset, config.data, split=config.evaluation.split, reads=truths):
-        log.say(f"The split {config.evaluation.split} has no truth, so nothing is scored; look at the pictures.")
+        if progress:
+            log.say(f"The split {config.evaluation.split} has no truth, so nothing is scored; look at the pictures.")
         return lambda state: {}
     studied = functools.cache(lambda: inference.study(tasks, dataset, config.data, progress=progress))
 

@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: where the reference data lie, and flags parsed for grain's workers."""
 
+import collections
 import os
 import pathlib
 
@@ -24,10 +25,13 @@ def pytest_addoption(parser):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """What tests/reliability tried, and what happened."""
+    """What tests/reliability and tests/fuzz tried, and what happened."""
     found: dict[str, list[str]] = {}
+    fuzzed: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     for report in terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", []):
         for name, value in report.user_properties:
+            if name.startswith("fuzzed "):
+                fuzzed[name] += collections.Counter(value)
             if report.when == "call" and name.startswith("tried "):
                 found.setdefault(name.removeprefix("tried "), []).append(value if report.passed else "FAILED")
     if found:
@@ -35,6 +39,12 @@ def pytest_terminal_summary(terminalreporter):
     for name, outcomes in sorted(found.items()):
         counts = ", ".join(f"{outcome}: {outcomes.count(outcome)}" for outcome in sorted(set(outcomes)))
         terminalreporter.write_line(f"{name:40} tried {len(outcomes):3}   {counts}")
+    if fuzzed:
+        terminalreporter.section("inputs fuzzed, and what became of them")
+        fuzzed["all"] = sum(fuzzed.values(), collections.Counter())
+    for name, counts in fuzzed.items():
+        outcomes = ", ".join(f"{outcome}: {counts[outcome]}" for outcome in ("own errors", "anything else"))
+        terminalreporter.write_line(f"{name:40} inputs {counts['inputs']:5}   {outcomes}")
 
 
 def pytest_configure(config):

@@ -55,15 +55,6 @@ class Originals(dict):
         return f"Originals({', '.join(self)})"
 
 
-def summary() -> str:
-    total = sum(COUNTS.values(), collections.Counter())
-    words = ", ".join(f"{name} {counts['inputs']}/{counts['own errors']}" for name, counts in sorted(COUNTS.items()))
-    return (
-        f"fuzzed {total['inputs']} inputs: {total['own errors']} refused in a sentence, "
-        f"{total['anything else']} anything else (inputs/refused: {words})"
-    )
-
-
 @st.composite
 def damaged(draw, *originals: bytes):
     """Bytes that were once right: cut, overwritten, repeated, with words that parsers stumble over."""

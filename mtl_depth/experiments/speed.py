@@ -18,7 +18,7 @@ from mtl_depth.tasks import assemble
 def steps_a_second(config: Config, *, steps: int = 5) -> float:
     """Of the training that `config` describes, on noise, compilation and reading left out."""
     balance = balances.make(config.train.balance, config.tasks)
-    network, tasks = assemble(config.model, balance.tasks)
+    network, tasks = assemble(config.model, balance.tasks, config.camera)
     optimizer = make_optimizer(config.train, steps=1000, head_multipliers={task.name: 1.0 for task in tasks})
     create = functools.partial(
         states.create, network=network, optimizer=optimizer, size=tuple(config.data.size),

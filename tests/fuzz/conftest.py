@@ -1,8 +1,13 @@
-"""Says at the end how many inputs were fuzzed and what became of them."""
+"""Hands on, with each test's report, how many inputs it fuzzed and what became of them."""
 
 import fuzzing
+import pytest
 
 
-def pytest_terminal_summary(terminalreporter):
-    if fuzzing.COUNTS:
-        terminalreporter.write_line(fuzzing.summary())
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    fuzzing.COUNTS.clear()
+    try:
+        return (yield)
+    finally:
+        item.user_properties += [(f"fuzzed {name}", dict(counts)) for name, counts in fuzzing.COUNTS.items()]
