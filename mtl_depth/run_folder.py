@@ -29,17 +29,18 @@ def load_evaluation(folder: str | pathlib.Path) -> dict[str, Any]:
     Raises:
         UserError: evaluation.json is missing or damaged.
     """
-    return _load(folder, "evaluation.json", way_out=f"run --mode=evaluate --workdir={folder} first")
+    way_out = f"run --mode=evaluate --workdir={folder} first"
+    values = _load(folder, "evaluation.json", way_out=way_out)
+    if not isinstance(values, dict):
+        raise UserError(f"{pathlib.Path(folder) / 'evaluation.json'} is damaged (it holds no scores); {way_out}.")
+    return values
 
 
 def _load(folder: str | pathlib.Path, name: str, *, way_out: str) -> Any:
     file = pathlib.Path(folder) / name
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8"))
     except OSError:
         raise UserError(f"{folder} holds no {name}; {way_out}.") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{file} is damaged ({error}); {way_out}.") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{file} is damaged (it holds no names); {way_out}.")
-    return values

@@ -21,7 +21,7 @@ def _compiled_once(monkeypatch):
     monkeypatch.setattr("mtl_depth.inference.load_perceiver", lambda path, **options: restored)
     monkeypatch.setattr(
         "mtl_depth.cameras.find",
-        lambda trained, given, *, speak: lambda size: intrinsics.from_field(size) if given is None else given,
+        lambda trained, given, **_: lambda size: intrinsics.from_field(size) if given is None else given,
     )
 
 
