@@ -101,8 +101,9 @@ def _load_safetensors(path: pathlib.Path, *, flip: bool) -> Perceiver:
         with safetensors.safe_open(path, "numpy") as file:
             config = from_dict(json.loads(file.metadata()["config"]))
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is damaged or no export of this program ({error}); export it again.") from error
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise UserError(f"{path} is damaged or no export of this program ({reason}); export it again.") from error
     network, chosen = assemble(config.model, config.tasks, config.camera)
     variables, size = flax.traverse_util.unflatten_dict(flat, sep="/"), tuple(config.data.size)
     wanted = flax.traverse_util.flatten_dict(dict(_shapes(network, size)), sep="/")
@@ -115,9 +116,12 @@ def _describe(path: pathlib.Path) -> dict[str, Any]:
     """What model.json beside an exported program says of it."""
     file = path.with_name("model.json")
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{file}, which says what {path.name} is, cannot be read ({error}); export it again.") from None
+    if not isinstance(found, dict) or not {"config", "batch", "flip"} <= found.keys():
+        raise UserError(f"{file} does not say what {path.name} is; export it again.")
+    return found
 
 
 def _read_stablehlo(path: pathlib.Path, description: Mapping[str, Any]) -> Callable[[Any], Mapping[str, Any]]:
