@@ -57,9 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measure.show(measure.report("scaling", rows, settings=settings), path=options.json)
     if found:
         rows = [forecast(count, found, seconds=options.step_ms / 1e3) for count in (8, 64, 256)]
-        print(
-            f"\nforecast for {options.step_ms:g} ms a step alone, no overlap; {INSIDE} in a node, {BETWEEN} between"
-        )
+        print(f"\nforecast for {options.step_ms:g} ms a step alone, no overlap; {INSIDE} in a node, {BETWEEN} between")
         print(measure.table(rows))
     return 0
 
