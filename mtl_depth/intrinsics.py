@@ -21,7 +21,7 @@ def parse(text: str) -> Float[np.ndarray, "3 3"]:
     Raises:
         UserError: these are not intrinsics in pixels.
     """
-    file = pathlib.Path(text)
+    file, shown = pathlib.Path(text), " ".join(text.split())[:200]  # for messages: one line
     try:
         content = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else text
     except (OSError, ValueError):  # a name that no file can have, or a file that may not be read
@@ -31,17 +31,17 @@ def parse(text: str) -> Float[np.ndarray, "3 3"]:
     try:
         numbers = [float(word) for word in content.replace(",", " ").replace("[", " ").replace("]", " ").split()]
     except ValueError:
-        raise UserError(f"--intrinsics={text} cannot be read; give {_FORMS}.") from None
+        raise UserError(f"--intrinsics={shown} cannot be read; give {_FORMS}.") from None
     if len(numbers) == 4:
         fx, fy, cx, cy = numbers
         matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     elif len(numbers) in (9, 12):
         matrix = np.array(numbers).reshape(3, -1)[:, :3]
     else:
-        raise UserError(f"--intrinsics={text} has {len(numbers)} numbers; give {_FORMS}.")
+        raise UserError(f"--intrinsics={shown} has {len(numbers)} numbers; give {_FORMS}.")
     if not np.isfinite(matrix).all() or min(matrix[0, 0], matrix[1, 1]) < _SMALLEST_FOCAL:
         raise UserError(
-            f"--intrinsics={text}: focal lengths of {matrix[0, 0]:g} and {matrix[1, 1]:g} are not in pixels; "
+            f"--intrinsics={shown}: focal lengths of {matrix[0, 0]:g} and {matrix[1, 1]:g} are not in pixels; "
             "multiply normalised ones by the picture's width and height."
         )
     return matrix

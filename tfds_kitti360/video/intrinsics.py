@@ -123,19 +123,19 @@ def _from_numbers(
 
 def _parse(text: str) -> tuple[tuple[float, float, float, float], tuple[int, int] | None, str]:
     """fx, fy, cx, cy; height and width that they belong to, if said; where they stood."""
-    words = text.split(",")
+    words, shown = text.split(","), " ".join(text.split())[:200]  # for messages: one line
     if len(words) == 4 and all(re.fullmatch(_NUMBER, word.strip()) for word in words):
-        return tuple(float(word) for word in words), None, f"--intrinsics={text}"
+        return tuple(float(word) for word in words), None, f"--intrinsics={shown}"
     path = pathlib.Path(text)
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
-            raise DatasetError(f"--intrinsics={path} is far too large; it is one of: {_FORMS}")
+            raise DatasetError(f"--intrinsics={shown} is far too large; it is one of: {_FORMS}")
         content = content.decode("utf-8-sig")
     except (OSError, ValueError):
         raise DatasetError(
-            f"--intrinsics={text} is neither four numbers nor a text file; it is one of: {_FORMS}"
+            f"--intrinsics={shown} is neither four numbers nor a text file; it is one of: {_FORMS}"
         ) from None
     for read in (_official, _json, _bare):
         found = read(content)
