@@ -66,7 +66,9 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
             tasks, row=board.row, say=board.say, max_skipped=train.max_skipped, in_row=int(state.skipped_in_row)
         )
         state = devices.place_state(state)
-        train_step = make_train_step(network, tasks, optimizer, augmented=train.augment, weigh=balance.weigh)
+        train_step = make_train_step(
+            network, tasks, optimizer, augmented=train.augment, weigh=balance.weigh, rematerialise=train.rematerialise
+        )
         step_fn = devices.parallelize(train_step)
         rate = schedule(train, steps=steps)
         focal = dataset.metadata["intrinsics"][0][0] * config.data.size[1] / dataset.size[1]  # pixels, as given

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from mtl_depth.augment import augment
 from mtl_depth.learning.balance import as_they_are
 from mtl_depth.learning.state import TrainState
+from mtl_depth.models.layers import BETWEEN_BLOCKS
 from mtl_depth.models.network import Network
 from mtl_depth.tasks.base import Task
 
@@ -41,6 +42,7 @@ def make_gradients(
     *,
     augmented: bool,
     weigh: Callable[..., Any] = as_they_are,
+    rematerialise: bool = False,
     watched: bool = True,
 ) -> Callable[..., Gradients]:
     """Builds `gradients(state, batch, *, axis_name=None)`.
@@ -51,7 +53,8 @@ def make_gradients(
 
     A tuple of batches is one batch in parts, worked through one after the other in the memory of one part: gradient
     accumulation. It equals the whole batch but for BatchNorm, whose statistics are those of each part. `weigh` is
-    that of the tasks' balance; `watched`: also measure the tasks' health.
+    that of the tasks' balance; `watched`: also measure the tasks' health. `rematerialise`: of the networks' features
+    only those between blocks are kept for the backward pass, which computes the others again.
     """
 
     def gradients(state: TrainState, batch: Batch | tuple[Batch, ...], *, axis_name: str | None = None) -> Gradients:
@@ -72,6 +75,10 @@ def make_gradients(
         def forward(params: Any, batch_stats: Any, seen: jax.Array) -> Any:
             variables = {"params": params, "batch_stats": batch_stats}
             return network.apply(variables, seen, train=True, axis_name=axis_name, mutable=["batch_stats"])
+
+        if rematerialise:
+            kept = jax.checkpoint_policies.save_only_these_names(BETWEEN_BLOCKS)
+            forward = jax.checkpoint(forward, policy=kept)
 
         def objective(params: Any, batch_stats: Any, counts: Any, keys: jax.Array, part: Batch, seen: jax.Array) -> Any:
             outputs, updated = forward(params, batch_stats, seen)

@@ -23,6 +23,7 @@ def make_train_step(
     *,
     augmented: bool,
     weigh: Callable[..., Any] = as_they_are,
+    rematerialise: bool = False,
     guarded: bool = True,
 ) -> TrainStep:
     """Builds `train_step(state, batch, *, axis_name=None) -> (state, metrics)`.
@@ -36,26 +37,35 @@ def make_train_step(
         optimizer: of all parameters.
         augmented: whether clips are flipped and their colours jittered.
         weigh: that of the tasks' balance.
+        rematerialise: whether the networks' features are computed again for the gradient instead of kept.
         guarded: whether such updates are skipped and the tasks' health is measured; off only to time what that costs.
     """
-    gradients = make_gradients(network, tasks, augmented=augmented, weigh=weigh, watched=guarded)
+    gradients = make_gradients(
+        network, tasks, augmented=augmented, weigh=weigh, rematerialise=rematerialise, watched=guarded
+    )
 
     def train_step(
         state: TrainState, batch: Batch | tuple[Batch, ...], *, axis_name: str | None = None
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         found = gradients(state, batch, axis_name=axis_name)
-        updates, opt_state = optimizer.update(found.grads, state.opt_state, state.params)
         loss, norm = sum(found.terms.values()), optax.tree.norm(found.grads)
-        new = (optax.apply_updates(state.params, updates), found.batch_stats, opt_state)
+
+        def updated() -> tuple[Any, Any, Any]:
+            updates, opt_state = optimizer.update(found.grads, state.opt_state, state.params)
+            return optax.apply_updates(state.params, updates), found.batch_stats, opt_state
+
         skipped, in_row = state.skipped, state.skipped_in_row
         if guarded:
             fine = jnp.isfinite(loss) & jnp.isfinite(norm) & jnp.isfinite(optax.tree.norm(found.batch_stats))
-            old = (state.params, state.batch_stats, state.opt_state)
-            new = jax.tree.map(lambda after, before: jnp.where(fine, after, before), new, old)
+            # A branch, for choosing between old and new arrays would read and write all of them once more.
+            params, batch_stats, opt_state = jax.lax.cond(
+                fine, updated, lambda: (state.params, state.batch_stats, state.opt_state)
+            )
             skipped, in_row = skipped + ~fine, jnp.where(fine, 0, in_row + 1)
+        else:
+            params, batch_stats, opt_state = updated()
         metrics = {"loss": loss, **found.terms, "gradient_norm": norm, **found.health, "skipped": skipped}
         metrics["skipped_in_row"] = in_row
-        params, batch_stats, opt_state = new
         return TrainState(state.step + 1, params, batch_stats, opt_state, state.key, skipped, in_row), metrics
 
     return train_step

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mtl_depth.models.layers import JoiningConvolution, ReflectedConvolution, scaled_channels
+from mtl_depth.models.layers import JoiningConvolution, ReflectedConvolution, between_blocks, scaled_channels
 
 CHANNELS = (16, 32, 64, 128, 256)
 
@@ -39,5 +39,6 @@ class Decoder(nn.Module):
             skip = features[level - 1] if level > 0 else None
             x = nn.elu(ReflectedConvolution(channels, self.dtype, name=f"level{level}_in")(x))
             x = nn.elu(JoiningConvolution(channels, self.dtype, name=f"level{level}_out")(x, skip))
+            x = between_blocks(x)
             maps.append(x)
         return tuple(reversed(maps))

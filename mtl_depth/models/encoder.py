@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from mtl_depth.models.convolution import convolve, max_pool
 from mtl_depth.models.initializers import he_normal
-from mtl_depth.models.layers import scaled_channels
+from mtl_depth.models.layers import between_blocks, scaled_channels
 from mtl_depth.models.normalization import BatchNorm
 
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}  # blocks of each stage
@@ -55,14 +55,14 @@ class ResNetEncoder(nn.Module):
         norm = {"train": train, "axis_name": axis_name, "groups": groups}
         x = ((image - 0.45) / 0.225).astype(self.dtype)
         x = EncoderConvolution(self.channels[0], 7, 2, self.dtype, name="conv1")(x)
-        x = nn.relu(BatchNorm(self.dtype, name="bn1")(x, **norm))
+        x = between_blocks(nn.relu(BatchNorm(self.dtype, name="bn1")(x, **norm)))
         features = [x]
         x = max_pool(x)
         for stage, blocks in enumerate(STAGES[self.depth], start=1):
             for index in range(blocks):
                 stride = 2 if stage > 1 and index == 0 else 1
                 block = ResidualBlock(self._convolutions(stage, stride), self.dtype, name=f"layer{stage}_{index}")
-                x = block(x, **norm)
+                x = between_blocks(block(x, **norm))
             features.append(x)
         return tuple(features)
 

@@ -5,10 +5,18 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from mtl_depth.models.convolution import convolve, convolve_reflected, convolve_upsampled
 from mtl_depth.models.initializers import Initializer, uniform_fan_in
+
+BETWEEN_BLOCKS = "between blocks"  # name of the features that rematerialisation keeps
+
+
+def between_blocks(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The same features, named for `jax.checkpoint`."""
+    return checkpoint_name(x, BETWEEN_BLOCKS)
 
 
 def scaled_channels(channels: int, width: float) -> int:
