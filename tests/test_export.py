@@ -128,7 +128,7 @@ def test_another_range_of_depth_is_told_to_monodepth2_s_users(tmp_path, monkeypa
 
 def test_what_does_not_exist_is_refused(tmp_path):
     config = fake_run.config(*NAMES)
-    with pytest.raises(UserError, match="--format=tflite does not exist; there are kitti360, monodepth2, onnx"):
+    with pytest.raises(UserError, match="--format=tflite does not exist; there are monodepth2, onnx, safetensors"):
         export.run(config, tmp_path, "tflite", tmp_path)
     with pytest.raises(UserError, match="--batch=some is neither free nor a number"):
         export.run(config, tmp_path, "onnx", tmp_path, batch="some")
