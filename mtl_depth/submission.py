@@ -71,7 +71,8 @@ def test_pictures(root: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
 def label_ids(answers: Mapping[str, Any], row: int, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
     """Label ids of a picture at `size`: classes of interpolated logits where there are any, else the nearest label."""
     if "semantic" in answers:
-        return ID_FROM_TRAIN_ID[classes_at(answers, row, size)]
+        picture = {"semantic": answers["semantic"][row : row + 1]}
+        return ID_FROM_TRAIN_ID[np.asarray(classes_at(picture, size=size))[0]]
     return pictures.resize_nearest(answers["labels"][row], size=size).astype(np.uint8)
 
 
