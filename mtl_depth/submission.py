@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import cv2
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Integer, UInt8
 
@@ -71,7 +72,7 @@ def test_pictures(root: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
 def label_ids(answers: Mapping[str, Any], row: int, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
     """Label ids of a picture at `size`: classes of interpolated logits where there are any, else the nearest label."""
     if "semantic" in answers:
-        picture = {"semantic": answers["semantic"][row : row + 1]}
+        picture = {"semantic": jnp.asarray(answers["semantic"][row : row + 1])}
         return ID_FROM_TRAIN_ID[np.asarray(classes_at(picture, size=size))[0]]
     return pictures.resize_nearest(answers["labels"][row], size=size).astype(np.uint8)
 
