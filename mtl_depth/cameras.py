@@ -5,11 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from mtl_depth import data as dataset_reader
-from mtl_depth import intrinsics
 from mtl_depth.config import Config
+from mtl_depth.data import intrinsics
 from mtl_depth.errors import UserError
 from mtl_depth.geometry.camera import scale_focal
 from mtl_depth.runtime import log
@@ -18,18 +17,16 @@ SAME_SHAPE = 0.02  # relative difference of width / height up to which pictures 
 Camera = Callable[[tuple[int, int]], np.ndarray]  # (height, width) of a picture -> its intrinsics [3 3]
 
 
-def find(trained: Config, given: Float[np.ndarray, "3 3"] | None, *, speak: bool, focal_scale: float = 1.0) -> Camera:
+def find(trained: Config, given: str | None, *, speak: bool, focal_scale: float = 1.0) -> Camera:
     """The camera of pictures of any size.
 
     Args:
         trained: the run's configuration, which says where its data set lies.
-        given: intrinsics in pixels of the pictures; None: those of the data set's camera where the pictures have its
+        given: `fx,fy,cx,cy` or a file of them; None: those of the data set's camera where the pictures have its
             proportions, otherwise a guess.
         speak: whether to say, once, where they come from.
         focal_scale: what the run has learned to multiply the focal length of the data set with.
     """
-    if given is not None:
-        return lambda size: given
 
     @functools.cache
     def dataset() -> Any:
@@ -42,16 +39,20 @@ def find(trained: Config, given: Float[np.ndarray, "3 3"] | None, *, speak: bool
     told = set()
 
     def camera(size: tuple[int, int]) -> np.ndarray:
-        own = dataset()
-        if own is not None and _same_shape(size, tuple(own.metadata["image_size"])):
-            made = intrinsics.resized(np.array(own.metadata["intrinsics"]), old=own.size, new=size)
+        own = None if given is not None else dataset()
+        if given is not None:
+            made, origin, _ = intrinsics.read(given, size=size)
+            origin = f"are those of {origin}"
+        elif own is not None and _same_shape(size, tuple(own.metadata["image_size"])):
+            made = intrinsics.resize_intrinsics(np.array(own.metadata["intrinsics"]), old=own.size, new=size)
             made = np.asarray(scale_focal(made, focal_scale))
             origin = "are those of the data set" + (", the focal length as learned" if focal_scale != 1 else "")
         else:
-            made, origin = intrinsics.from_field(size), "are a guess (give --intrinsics=fx,fy,cx,cy for true shapes)"
+            made, _, _ = intrinsics.read(None, size=size)
+            origin = "are a guess (give --intrinsics=fx,fy,cx,cy for true shapes)"
         if speak and origin not in told:
             told.add(origin)
-            degrees = intrinsics.field(made, width=size[1])
+            degrees = intrinsics.field_of_view(made[0, 0], size[1])
             log.say(f"The intrinsics {origin}: a field of view of {degrees:.0f} degrees for pictures {size[1]} wide.")
         return made
 

@@ -105,7 +105,7 @@ class Train:
     epochs: int = 20  # passes over the training clips
     batch_size: int = 8  # clips of a step, over all devices
     accumulate: int = 1  # parts of a batch that are worked through one after the other, in the memory of one part
-    rematerialise: bool = False  # computes features again instead of keeping them: less memory, about a third more time
+    rematerialise: bool = False  # computes features again instead of keeping them, for large inputs; not on CPU
     learning_rate: float = 1e-4  # until the drop
     reference_batch: int = 0  # learning_rate is meant for so many clips and grows with batch_size; 0: taken as it is
     drop_after: float = 0.75  # share of the steps after which the learning rate drops

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mtl_depth import cameras, footage, inference, intrinsics, pictures, prediction, visualize
+from mtl_depth import cameras, footage, inference, pictures, prediction, visualize
 from mtl_depth import data as dataset_reader
 from mtl_depth.cameras import Camera
 from mtl_depth.config import Config
+from mtl_depth.data import intrinsics
 from mtl_depth.errors import UserError
 from mtl_depth.film import Film
 from mtl_depth.footage import Footage
@@ -61,14 +62,15 @@ def run(
         input: what `footage.find` takes.
         output: folder to write into; `pictures` in the run by default.
         write: of `WRITES`, or `all`; by default what suits the input. Evaluation frames have a figure and a page.
-        camera: what `intrinsics.parse` takes; by default the data set's, or a stated guess.
+        camera: intrinsics as `cameras.find` takes them; by default the data set's, or a stated guess.
 
     Raises:
         UserError: no run or weights, no input that can be read, a word that `write` does not have.
     """
     if unknown := set(write) - {*WRITES, "all"}:
         raise UserError(f"--write={','.join(sorted(unknown))} does not exist; there are all, {', '.join(WRITES)}.")
-    given = intrinsics.parse(camera) if camera else None
+    if camera:
+        intrinsics.read(camera, size=(480, 640))  # whatever the size: a mistake is said before any work
     found = None if input is None else footage.find(input)
     perceiver = inference.load_perceiver(
         config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=config.evaluation.flip
@@ -85,7 +87,9 @@ def run(
         if output.resolve() == found.folder.resolve():
             raise UserError(f"--output is the folder of the input, {output}; give another one.")
         needs_camera = bool(wanted & {"cloud", "page"}) and perceiver.config.tasks.depth is not None
-        camera_of = cameras.find(perceiver.config, given, speak=needs_camera, focal_scale=perceiver.focal_scale)
+        camera_of = cameras.find(
+            perceiver.config, camera or None, speak=needs_camera, focal_scale=perceiver.focal_scale
+        )
         seen = predict_footage(perceiver, found, output, wanted, camera_of, batch_size=config.evaluation.batch_size)
         source = str(input)
     output.mkdir(parents=True, exist_ok=True)

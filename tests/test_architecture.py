@@ -16,7 +16,7 @@ FLOORS = (
     ("errors", "config"),
     ("geometry", "image"),
     ("losses", "metrics", "models", "augment", "data", "visualize", "runtime", "pictures", "run_folder", "scores"),
-    ("footage", "film", "intrinsics", "manual", "point_cloud"),
+    ("footage", "film", "manual", "point_cloud"),
     ("cameras", "tasks"),
     ("learning", "pretrained"),
     ("perceiver",),

@@ -47,6 +47,10 @@ def test_without_a_data_set_it_is_a_guess(monkeypatch, capsys):
     assert not capsys.readouterr().err
 
 
-def test_what_is_given_wins(opened):
-    given = np.diag([7.0, 8, 1])
-    np.testing.assert_array_equal(cameras.find(Config(), given, speak=True)((256, 640)), given)
+def test_what_is_given_wins(opened, tmp_path):
+    given = [[500, 0, 318.5], [0, 502, 241], [0, 0, 1]]
+    np.testing.assert_array_equal(cameras.find(Config(), "500,502,318.5,241", speak=True)((480, 640)), given)
+    (tmp_path / "camera.txt").write_text("500 0 318.5\n0 502 241\n0 0 1\n")
+    np.testing.assert_array_equal(cameras.find(Config(), str(tmp_path / "camera.txt"), speak=True)((480, 640)), given)
+    with pytest.raises(UserError, match="--intrinsics=1,2,3 is neither four numbers"):
+        cameras.find(Config(), "1,2,3", speak=True)((480, 640))

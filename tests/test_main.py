@@ -32,7 +32,7 @@ MISTAKES = {
     "evaluate nothing": ([DEPTH, "--workdir=absent", "--mode=evaluate"], "absent"),
     "predict nothing": ([DEPTH, "--workdir=absent", "--mode=predict", "--input=absent.png"], "absent"),
     "predict what is not there": ([DEPTH, "--workdir=x", "--mode=predict", "--write=clouds"], "there are all, depth"),
-    "no intrinsics": ([DEPTH, "--workdir=x", "--mode=predict", "--intrinsics=0.5,1,0.5,0.5"], "not in pixels"),
+    "no intrinsics": ([DEPTH, "--workdir=x", "--mode=predict", "--intrinsics=1,2,3"], "neither four numbers"),
     "truth without pictures": ([DEPTH, "--workdir=x", "--mode=evaluate", "--truth=x"], "needs the pictures too"),
     "pictures without truth": ([DEPTH, "--workdir=x", "--mode=evaluate", "--input=x"], "needs --truth=FOLDER too"),
     "flag of another mode": ([DEPTH, "--workdir=x", "--write=cloud"], "--write is for --mode=predict, not for"),

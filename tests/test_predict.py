@@ -7,7 +7,8 @@ import PIL.Image
 import plyfile
 import pytest
 
-from mtl_depth import footage, intrinsics, pictures, point_cloud, predict, prediction
+from mtl_depth import footage, pictures, point_cloud, predict, prediction
+from mtl_depth.data import intrinsics
 from mtl_depth.errors import UserError
 from mtl_depth.film import Film
 
@@ -21,7 +22,7 @@ def _compiled_once(monkeypatch):
     monkeypatch.setattr("mtl_depth.inference.load_perceiver", lambda path, **options: restored)
     monkeypatch.setattr(
         "mtl_depth.cameras.find",
-        lambda trained, given, **_: lambda size: intrinsics.from_field(size) if given is None else given,
+        lambda trained, given, **_: lambda size: intrinsics.read(given, size=size).matrix,
     )
 
 

@@ -10,7 +10,7 @@ import own_video
 import pytest
 from hypothesis import given
 
-from mtl_depth import intrinsics, pictures
+from mtl_depth import pictures
 from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.video import make
 from tfds_kitti360.video.frames import find_sources
@@ -30,15 +30,12 @@ def test_intrinsics_files(tmp_path, content):
     path = str(fuzzing.place(tmp_path, "camera.txt", content))
     found = fuzzing.attempt("intrinsics", lambda: choose(path, None, size=(480, 640)))
     assert found is None or (np.isfinite(found.matrix).all() and found.matrix[0, 0] > 0 < found.matrix[1, 1])
-    found = fuzzing.attempt("intrinsics", lambda: intrinsics.parse(path))
-    assert found is None or np.isfinite(found).all()
 
 
 @fuzzing.fuzz()
 @given(text=st.text(max_size=40) | fuzzing.damaged(b"500,502,318.5,241").map(lambda data: data.decode("latin1")))
 def test_intrinsics_on_the_command_line(text):
     fuzzing.attempt("intrinsics", lambda: choose(text, None, size=(480, 640)))
-    fuzzing.attempt("intrinsics", lambda: intrinsics.parse(text))
 
 
 def encoded(ending: str) -> bytes:

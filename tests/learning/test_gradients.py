@@ -17,13 +17,13 @@ from mtl_depth.tasks import assemble
 SIZE, HALF = (64, 96), 2
 
 
-def make_run():
+def make_run(**options):
     """(state, gradients) of the smallest depth + instance run, without augmentation."""
     tasks = config.Tasks(depth=config.DepthTask(weight=5.5), instance=config.InstanceTask())
     network, tasks = assemble(config.Model(width=0.125), tasks)
     optimizer = make_optimizer(config.Train(), steps=10, head_multipliers={task.name: 1.0 for task in tasks})
     create = functools.partial(states.create, network=network, optimizer=optimizer, size=SIZE, frames=3)
-    return jax.jit(create)(jax.random.key(0)), make_gradients(network, tasks, augmented=False)
+    return jax.jit(create)(jax.random.key(0)), make_gradients(network, tasks, augmented=False, **options)
 
 
 def make_parts() -> tuple[dict[str, np.ndarray], ...]:
@@ -57,6 +57,20 @@ def test_parts_have_the_gradient_of_the_whole():
         np.testing.assert_allclose(found.terms[name], value, rtol=1e-5, err_msg=name)
     for name, value in expected.health.items():
         np.testing.assert_allclose(found.health[name], value, rtol=1e-5, err_msg=name)
+    scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(expected.grads))
+    for left, right in zip(jax.tree.leaves(found.grads), jax.tree.leaves(expected.grads)):
+        np.testing.assert_allclose(left, right, atol=2e-6 * scale, rtol=2e-4)
+
+
+@pytest.mark.slow
+def test_features_computed_again_give_the_same_gradient():
+    """How much memory that saves shows on accelerators only: XLA's CPU compiler merges the two computations again."""
+    (state, kept), (_, again) = make_run(), make_run(rematerialise=True)
+    batch = make_parts()[0]
+    programs = [jax.jit(gradients).lower(state, batch) for gradients in (kept, again)]
+    convolutions = [program.as_text().count("stablehlo.convolution") for program in programs]
+    assert convolutions[1] > 1.2 * convolutions[0]  # a forward pass more, beside one and two backward ones
+    expected, found = (program.compile()(state, batch) for program in programs)
     scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(expected.grads))
     for left, right in zip(jax.tree.leaves(found.grads), jax.tree.leaves(expected.grads)):
         np.testing.assert_allclose(left, right, atol=2e-6 * scale, rtol=2e-4)

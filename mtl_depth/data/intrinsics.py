@@ -1,0 +1,20 @@
+"""The pinhole matrix of pictures that come from anywhere, read as `tfds_kitti360.build --video` reads it."""
+
+from mtl_depth.errors import UserError
+from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.resize import resize_intrinsics
+from tfds_kitti360.video.intrinsics import Intrinsics, choose, field_of_view
+
+__all__ = ["Intrinsics", "field_of_view", "read", "resize_intrinsics"]
+
+
+def read(text: str | None, *, size: tuple[int, int]) -> Intrinsics:
+    """The intrinsics of pictures of `size` (height, width) from `fx,fy,cx,cy` or a file; None: a stated guess.
+
+    Raises:
+        UserError: these are not intrinsics.
+    """
+    try:
+        return choose(text, None, size=size)
+    except DatasetError as error:
+        raise UserError(f"{error}.") from None
