@@ -102,6 +102,8 @@ class Calibration(NamedTuple):
         for matrix in rectification:
             _check_rigid(matrix, f"{path}: R_rect", _RENEW_CALIBRATION)
         pose_values = _read_keyed(layout.cam_to_pose)
+        for camera in pose_values.keys() - {"", "image_00"}:  # the others are not used, but tell of a file cut short
+            _numbers(layout.cam_to_pose, pose_values, camera, 12)
         cam_to_pose = _rigid(_numbers(layout.cam_to_pose, pose_values, "image_00", 12))
         _check_rigid(cam_to_pose, f"{layout.cam_to_pose}: image_00", _RENEW_CALIBRATION)
         lines = [line for line in _lines(layout.cam_to_velo) if line.strip()]
@@ -197,7 +199,7 @@ def read_list(path: pathlib.Path | str) -> set[tuple[int, int]]:
         if not words:
             continue
         match = _LISTED.fullmatch(words[0])
-        if match is None:
+        if match is None or not words[-1].endswith(".png"):  # the second name is not used, but may be cut short
             raise DatasetError(
                 f"{path} line {number} does not name an image of the data set "
                 "(data_2d_raw/<drive>/image_00/data_rect/<frame>.png); unpack the official list again, or remove both "

@@ -14,7 +14,7 @@ def read_scan(path: pathlib.Path) -> np.ndarray:
     """Reads `<frame>.bin`: float32 [n 4] of x forward, y left, z up in metres, and reflectance.
 
     Raises:
-      DatasetError: the file is unreadable, empty, or not a whole number of points.
+      DatasetError: the file is unreadable, empty, full of zeros, or not a whole number of points.
     """
     remedy = "unpack its archive again, or pass --skip_damaged to leave the frame out"
     try:
@@ -25,7 +25,10 @@ def read_scan(path: pathlib.Path) -> np.ndarray:
     if not data or len(data) % _POINT_BYTES or len(data) > _MOST_BYTES:
         what = "more than any scan" if len(data) > _MOST_BYTES else "not a whole number of 16-byte points"
         raise DatasetError(f"{path} has {len(data)} bytes, {what}; {remedy}")
-    return np.frombuffer(data, "<f4").reshape(-1, 4)
+    points = np.frombuffer(data, "<f4").reshape(-1, 4)
+    if not points.any():
+        raise DatasetError(f"{path} holds nothing but zeros, as a copy leaves that was cut off; {remedy}")
+    return points
 
 
 def depth_image(

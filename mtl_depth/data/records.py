@@ -1,8 +1,9 @@
 """Records of the built data set as arrays: a record is read once, and of it only what is asked for is decoded."""
 
+import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,20 +21,39 @@ class Records:
     """
 
     def __init__(self, path: pathlib.Path, drive: int):
-        """Opens the shards of `drive` in the built data set at `path`."""
+        """Opens the shards of `drive` in the built data set at `path`.
+
+        Raises:
+            UserError: a shard is damaged.
+        """
         import tensorflow_datasets as tfds
         from array_record.python import array_record_data_source
 
         split = tfds.builder_from_directory(str(path)).info.splits[f"drive_{drive:04d}"]
         # Its own threads only make it slower for a record at a time: 1.0 ms against 0.1 ms for half a megabyte.
-        self._source = array_record_data_source.ArrayRecordDataSource(
-            [str(file) for file in split.filepaths], reader_options={"max_parallelism": "0"}
-        )
+        self._path = path
+        with self._damage_is_said():
+            self._source = array_record_data_source.ArrayRecordDataSource(
+                [str(file) for file in split.filepaths], reader_options={"max_parallelism": "0"}
+            )
 
     def __getitem__(self, position: int) -> Mapping[str, Any]:
         from tensorflow_datasets.proto import tf_example_pb2
 
-        return tf_example_pb2.Example.FromString(self._source[position]).features.feature
+        with self._damage_is_said():
+            return tf_example_pb2.Example.FromString(self._source[position]).features.feature
+
+    @contextlib.contextmanager
+    def _damage_is_said(self) -> Iterator[None]:
+        from google.protobuf.message import DecodeError
+
+        try:
+            yield
+        except (RuntimeError, ValueError, IndexError, OSError, DecodeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(
+                f"A shard in {self._path} is damaged ({reason}); delete that folder and build it again."
+            ) from None
 
 
 @dataclasses.dataclass

@@ -1,6 +1,7 @@
 """Checkpoints of a run: arrays by Orbax, in folders that are named when all of them is on disk."""
 
 import concurrent.futures
+import contextlib
 import pathlib
 import shutil
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from mtl_depth.errors import UserError
-from mtl_depth.runtime import log, manifest
+from mtl_depth.runtime import log, manifest, quiet
 
 BEST = "abs_rel"  # smaller is better
 PART, DELETED, DAMAGED = ".part", ".deleted", ".damaged"  # endings of folders that are no checkpoints
@@ -26,6 +27,8 @@ class Checkpoints:
     def __init__(self, folder: pathlib.Path, *, keep: int, writes: bool = True):
         """Opens `folder`; `keep` newest ones are kept. Of several processes one `writes`, the others only restore."""
         self._folder, self._keep, self._writes = folder.absolute(), keep, writes
+        self._quiet = contextlib.ExitStack()
+        self._quiet.enter_context(quiet.failed_writes())
         self._background = concurrent.futures.ThreadPoolExecutor(max_workers=1)
         self._writing: concurrent.futures.Future | None = None
         if writes:
@@ -78,6 +81,7 @@ class Checkpoints:
             self.wait()
         finally:
             self._background.shutdown()
+            self._quiet.close()
 
     def _write(self, step: int, arrays: Any, notes: dict[str, Any]) -> None:
         part = self._folder / f"{step}{PART}"

@@ -154,7 +154,7 @@ def test_no_pose_file_is_no_pose(tmp_path):
 def test_lists_are_read_by_drive_and_frame(tmp_path):
     save(
         tmp_path / "list.txt",
-        "data_2d_raw/2013_05_28_drive_0002_sync/image_00/data_rect/0000004391.png anything\n"
+        "data_2d_raw/2013_05_28_drive_0002_sync/image_00/data_rect/0000004391.png anything.png\n"
         "data_2d_test/2013_05_28_drive_0008_sync/image_00/data_rect/0000000250.png\n\n",
     )
     assert read_list(tmp_path / "list.txt") == {(2, 4391), (8, 250)}
@@ -164,6 +164,7 @@ def test_lists_are_read_by_drive_and_frame(tmp_path):
     "line",
     [
         "../../etc/passwd",
+        "data_2d_raw/2013_05_28_drive_0002_sync/image_00/data_rect/0000004391.png data_2d_semantics/train/2013_05_28_dr",
         "/data_2d_raw/2013_05_28_drive_0002_sync/image_00/data_rect/0000004391.png",
         "data_2d_raw/../data_2d_raw/2013_05_28_drive_0002_sync/image_00/data_rect/0000004391.png",
         "data_2d_raw/2013_05_28_drive_0002_sync/image_00/data_rect/../../../0000004391.png",

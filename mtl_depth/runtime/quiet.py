@@ -1,0 +1,35 @@
+"""What Orbax and TensorStore print when a write fails, kept from the screen: our own sentence says it."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_LATE = "Event loop is closed"  # of the writes that were still on their way when the first of them failed
+
+
+@contextlib.contextmanager
+def failed_writes() -> Iterator[None]:
+    """Within it, absl logs nothing and late answers of a failed write print no traceback."""
+    before = sys.excepthook, sys.unraisablehook
+    logger = logging.getLogger("absl")
+    was_disabled, logger.disabled = logger.disabled, True
+
+    def excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        _unless_late(error, lambda: before[0](kind, error, trace))
+
+    def unraisablehook(raised: Any) -> None:
+        _unless_late(raised.exc_value, lambda: before[1](raised))
+
+    sys.excepthook, sys.unraisablehook = excepthook, unraisablehook
+    try:
+        yield
+    finally:
+        logger.disabled = was_disabled
+        sys.excepthook, sys.unraisablehook = before
+
+
+def _unless_late(error: BaseException | None, show: Callable[[], None]) -> None:
+    if not (isinstance(error, RuntimeError) and str(error) == _LATE):
+        show()
