@@ -164,7 +164,7 @@ def test_lists_are_read_by_drive_and_frame(tmp_path):
     "line",
     [
         "../../etc/passwd",
-        "data_2d_raw/2013_05_28_drive_0002_sync/image_00/data_rect/0000004391.png data_2d_semantics/train/2013_05_28_dr",
+        "data_2d_raw/2013_05_28_drive_0002_sync/image_00/data_rect/0000004391.png data_2d_semantics/train/2013_05_2",
         "/data_2d_raw/2013_05_28_drive_0002_sync/image_00/data_rect/0000004391.png",
         "data_2d_raw/../data_2d_raw/2013_05_28_drive_0002_sync/image_00/data_rect/0000004391.png",
         "data_2d_raw/2013_05_28_drive_0002_sync/image_00/data_rect/../../../0000004391.png",
