@@ -19,7 +19,7 @@ from mtl_depth.learning import state as states
 from mtl_depth.learning.optimizer import make_optimizer, schedule
 from mtl_depth.learning.step import make_train_step
 from mtl_depth.models.camera import describe
-from mtl_depth.runtime import disk, log, reproduction, waiting
+from mtl_depth.runtime import disk, lock, log, reproduction, waiting
 from mtl_depth.runtime.checkpoint import Checkpoints
 from mtl_depth.runtime.parallel import Devices, agree_on, gather, prefetch
 from mtl_depth.runtime.signals import stop_requests
@@ -30,8 +30,8 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
     """Trains until the last step, from the newest checkpoint in `workdir` if there is one, and evaluates.
 
     Raises:
-        UserError: a setting that cannot work, a data set that is not there, a folder that holds another run, a full
-            disk, or too many losses or gradients in a row that are not finite.
+        UserError: a setting that cannot work, a data set that is not there, a folder that holds another run or that
+            another process trains in, a full disk, or too many losses or gradients in a row that are not finite.
     """
     train = config.train
     devices = Devices(train.devices)
@@ -56,6 +56,7 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
         stack.enter_context(disk.full_disk_is_said(workdir))
         stop_asked = stack.enter_context(stop_requests())
         if writes:
+            stack.enter_context(lock.only_writer(workdir))
             claim.claim(workdir, config, dataset, clips=clips)
         checkpoints = Checkpoints(workdir / "checkpoints", keep=train.keep_checkpoints, writes=writes)
         stack.callback(checkpoints.close)
