@@ -39,6 +39,11 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
             f"{config.weights or workdir} is an exported program; evaluate the run that it came from, or score it on "
             "pictures of your own with --input and --truth."
         )
+    for name, theirs, ours in other_heads(perceiver.config.tasks, config.tasks):
+        raise UserError(
+            f"{config.weights or workdir} was trained with config.tasks.{name}.head={theirs!r}, not {ours!r}; ask for "
+            "that one, or give the --workdir of a run with the other."
+        )
     differing = differences(perceiver.config, config)
     if config.weights:
         log.say(f"{config.weights}: ResNet-{perceiver.config.model.depth} for pictures of {_sides(perceiver.size)}.")
@@ -84,6 +89,16 @@ def differences(trained: Config, given: Config) -> list[str]:
         if _comparable(trained[section][name]) != _comparable(given[section][name])
     )
     return names + ["data.size"] * (tuple(trained["data"]["size"]) != tuple(given["data"]["size"]))
+
+
+def other_heads(trained: Tasks, given: Tasks) -> list[tuple[str, str, str]]:
+    """(task, head of the run, head asked for) of the tasks that both have, with different heads."""
+    heads = [
+        (field.name, *(getattr(getattr(tasks, field.name), "head", "") for tasks in (trained, given)))
+        for field in dataclasses.fields(Tasks)
+        if getattr(trained, field.name) is not None and getattr(given, field.name) is not None
+    ]
+    return [entry for entry in heads if entry[1] != entry[2]]
 
 
 def _sides(size: tuple[int, int]) -> str:

@@ -64,7 +64,7 @@ def run(
         config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=config.evaluation.flip
     )
     if perceiver.config.tasks.depth is None:
-        raise UserError("This run has no depth task; there is nothing to score against depth.")
+        raise UserError(f"{config.weights or workdir} has no depth task; there is nothing to score against depth.")
     crop = config.tasks.depth.crop if config.tasks.depth else ""
     sums, ratios, covered = None, [], []
     batch_size = min(config.evaluation.batch_size, len(matched))
@@ -146,7 +146,7 @@ def read_truth(path: pathlib.Path, *, scale: float) -> Float[np.ndarray, "h w"]:
         try:
             values = np.load(path, allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read ({error}).") from None
+            raise UserError(f"{path} cannot be read ({error}); take it away or make it anew.") from None
     else:
         values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if values is None or values.dtype != np.uint16:

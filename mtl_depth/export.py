@@ -52,7 +52,7 @@ def run(
     if output is None:
         raise UserError("--output=DIR is needed: the folder to export into.")
     if batch != "free" and not (batch.isdigit() and int(batch) > 0):
-        raise UserError(f"--batch={batch} is neither free nor a number of images.")
+        raise UserError(f"--batch={batch} is neither free nor a number of images; give one of them.")
     perceiver = inference.load_perceiver(
         config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=config.evaluation.flip
     )

@@ -87,7 +87,7 @@ class Perceiver:
             UserError: the file cannot be read, or the run has no depth task.
         """
         if self.config.tasks.depth is None:
-            raise UserError("This network was trained without the depth task; it answers no depth.")
+            raise UserError("This network was trained without the depth task; train one with config.tasks.depth set.")
         image = np.asarray(picture) if isinstance(picture, np.ndarray) else pictures.read(picture)
         fitted = to_float(pictures.resize(image, size=self.size))
         return pictures.resize_depth(np.asarray(self.perceive(fitted[None])["depth"])[0], size=image.shape[:2])
@@ -115,7 +115,10 @@ class Perceiver:
             UserError: the weights hold no pose network.
         """
         if self.network is None or self.network.pose is None:
-            raise UserError("These weights hold no pose network, so they cannot tell the motion between two images.")
+            raise UserError(
+                "These weights hold no pose network, so they cannot tell the motion between two images; "
+                "train with config.tasks.depth.motion=predicted."
+            )
         return self._motion(self.variables, self._fit(first), self._fit(second))
 
     def _fit(self, image: Any) -> Any:

@@ -47,7 +47,7 @@ def read(path: str | pathlib.Path) -> UInt8[np.ndarray, "h w 3"]:
                 return np.repeat(grey[..., None], 3, axis=-1)
             return np.asarray(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read as a picture ({error}).") from error
+        raise UserError(f"{path} cannot be read as a picture ({error}); take it away or make it anew.") from error
 
 
 def write(path: str | pathlib.Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:
@@ -59,7 +59,7 @@ def write_depth(path: str | pathlib.Path, depth: Float[np.ndarray, "h w"]) -> No
     """Writes depth as a 16-bit PNG of metres x 256; what lies beyond 255.99 m is stored as 255.99 m."""
     units = np.clip(np.rint(depth / METRES_PER_UNIT), 0, _FARTHEST_UNIT).astype(np.uint16)
     if not cv2.imwrite(str(path), units):
-        raise UserError(f"{path} cannot be written.")
+        raise UserError(f"{path} cannot be written; free space or give another folder.")
 
 
 def resize(image: Num[np.ndarray, "h w *c"], *, size: tuple[int, int]) -> Num[np.ndarray, "H W *c"]:

@@ -48,7 +48,7 @@ def load_perceiver(path: str | pathlib.Path, *, checkpoint: str = "latest", flip
         return _load_export(found[0], flip=flip)
     raise UserError(
         f"{path} holds neither config.json (a run folder) nor encoder.pth (Monodepth2 weights) "
-        f"nor one of {', '.join(EXPORTS)} (an export)."
+        f"nor one of {', '.join(EXPORTS)} (an export); give a folder that does."
     )
 
 

@@ -19,7 +19,7 @@ def load_config(folder: str | pathlib.Path) -> Config:
         return from_dict(values)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise UserError(
-            f"{pathlib.Path(folder) / 'config.json'} does not fit this version of mtl_depth ({error!r})."
+            f"{pathlib.Path(folder) / 'config.json'} does not fit this version of mtl_depth ({error!r}); train again."
         ) from error
 
 

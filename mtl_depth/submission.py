@@ -50,7 +50,9 @@ def write(
             answers = {name: np.asarray(value) for name, value in perceive(images.astype(np.float32) / 255).items()
                        if name in ("semantic", "labels", "instances", "scores")}  # fmt: skip
             if not answers.keys() & {"labels", "instances"}:
-                raise UserError("This network predicts depth only; a submission needs semantics or instances.")
+                raise UserError(
+                    "This network predicts depth only; a submission needs semantics or instances (--format=kitti360)."
+                )
             for row, (stem, _) in enumerate(part):
                 if "labels" in answers:
                     write_semantic(output / "semantic" / f"{stem}.png", label_ids(answers, row, images.shape[1:3]))
@@ -81,7 +83,7 @@ def write_semantic(path: pathlib.Path, labels: UInt8[np.ndarray, "h w"]) -> None
     """Writes one picture's label ids."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), labels):
-        raise UserError(f"{path} cannot be written.")
+        raise UserError(f"{path} cannot be written; free space or give another folder.")
 
 
 def write_instances(folder: pathlib.Path, stem: str, values: Integer[np.ndarray, "h w"], scores: np.ndarray) -> None:

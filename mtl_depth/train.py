@@ -43,9 +43,11 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
     dataset = data.open_dataset(config.data)
     clips = len(data.clips(dataset, config.data, split="train", reads=reads))
     if not clips:
-        hint = "; without poses, set --config.tasks.depth.motion=predicted" if "source_from_target" in reads else ""
+        way_out = "choose tasks that it has truth for, or give another --config.data.data_dir"
+        if "source_from_target" in reads:
+            way_out = "without poses, set --config.tasks.depth.motion=predicted"
         raise UserError(
-            f"The data set in {config.data.data_dir} has no training clip with {', '.join(sorted(reads))}{hint}."
+            f"The data set in {config.data.data_dir} has no training clip with {', '.join(sorted(reads))}; {way_out}."
         )
     steps = train.steps if train.steps is not None else train.epochs * math.ceil(clips / train.batch_size)
     writes = jax.process_index() == 0  # of several processes one writes
@@ -239,7 +241,7 @@ def _leave_evidence(
     checkpoints.save(broken.step, state)
     raise UserError(
         f"Step {broken.step}: loss or gradient was not finite {broken.in_row} times in a row, so training has broken "
-        f"down. `--mode=replay --input={path}` shows where. Then lower config.train.learning_rate or set "
+        f"down; `--mode=replay --input={path}` shows where. Then lower config.train.learning_rate or set "
         f"config.train.clip_norm; the checkpoint {broken.step} holds the last good state and the same command goes on "
         "from it."
     )

@@ -170,7 +170,9 @@ def train_batches(
         )
     plan = clips(dataset, data, split="train", reads=reads)
     if not plan:
-        raise UserError(f"{dataset.path} has no training clip with {', '.join(sorted(reads)) or 'images'}")
+        raise UserError(
+            f"{dataset.path} has no training clip with {', '.join(sorted(reads)) or 'images'}; build one that has"
+        )
     order_seed = int(np.random.SeedSequence(seed % 2**63).generate_state(1)[0])
     loader = Loader(dataset.path, dataset.metadata, tuple(data.size), reads, labels_full_size=False)
     # Process p's batches are p, p + P, p + 2 P ... of the shuffled stream cut into blocks of its share.

@@ -60,7 +60,9 @@ class Network(nn.Module):
     ) -> Float[Array, "b 4 4"]:
         """second_from_first of images in temporal order, with values in [0, 1]."""
         if self.pose is None:
-            raise UserError("This network has no pose network: its depth is learned from recorded motion, or alone.")
+            raise UserError(
+                "This network has no pose network; one is trained with config.tasks.depth.motion=predicted."
+            )
         return rigid_from_vector(self.pose(first, second, train=train, axis_name=axis_name, groups=groups))
 
     def __call__(self, clip: Float[Array, "b t h w 3"], *, train: bool, axis_name: str | None = None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def read_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     """
     path = pathlib.Path(path)
     if not path.is_file():
-        raise UserError(f"There is no weight file {path}.")
+        raise UserError(f"There is no weight file {path}; give the path of one.")
     if path.suffix not in SUFFIXES:
         raise UserError(f"{path} is not a weight file; these end in {', '.join(SUFFIXES)}.")
     reader = {".pth": _read_torch, ".safetensors": _read_safetensors, ".npz": _read_npz}[path.suffix]

@@ -39,7 +39,8 @@ def resolve_weights(name_or_path: str) -> ResolvedWeights:
         return ResolvedWeights(path)
     if path.suffix in SUFFIXES or not re.fullmatch(r"[\w.-]+/[\w.-]+", name_or_path):
         raise UserError(
-            f"There is no weight file {name_or_path}, and it is not a hub name such as timm/resnet18.tv_in1k either."
+            f"There is no weight file {name_or_path}, and it is not a hub name either; give a path or a name such as "
+            "timm/resnet18.tv_in1k."
         )
     try:
         import huggingface_hub

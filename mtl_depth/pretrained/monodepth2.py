@@ -75,13 +75,17 @@ def read_monodepth2_settings(directory: str | pathlib.Path) -> Monodepth2Setting
     files = _files(directory)
     arrays = read_arrays(files["encoder"])
     if not {"height", "width"} <= arrays.keys():
-        raise UserError(f"{files['encoder']} does not say for which height and width it was trained.")
+        raise UserError(
+            f"{files['encoder']} does not say for which height and width it was trained; give the original file."
+        )
     try:
         size = (int(arrays["height"]), int(arrays["width"]))
     except (TypeError, ValueError, OverflowError):
         size = (0, 0)
     if min(size) < 1:
-        raise UserError(f"{files['encoder']} says a height and a width that are no size of a picture.")
+        raise UserError(
+            f"{files['encoder']} says a height and a width that are no size of a picture; give the original file."
+        )
     return Monodepth2Settings(
         depth=resnet_depth(arrays, source=files["encoder"], prefix=_PREFIX),
         size=size,
@@ -113,7 +117,9 @@ def export_monodepth2(
         if path[1] in ("encoder", "head_depth", "pose")
     }
     if not any(path[1] == "head_depth" for path in kept):
-        raise UserError("Only a network with a depth head can be written as a Monodepth2 checkpoint.")
+        raise UserError(
+            "Only a network with a depth head can be written as a Monodepth2 checkpoint; choose another --format."
+        )
     published = _shapes(resnet_depth([_entry(path) for path in kept], source=pathlib.Path(directory), prefix=_PREFIX))
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -122,7 +128,10 @@ def export_monodepth2(
         if not own and file in _POSE_FILES:
             continue
         if {path: x.shape for path, x in own.items()} != {path: x.shape for path, x in shapes.items()}:
-            raise UserError("Only a network with config.model.width=1 can be written as a Monodepth2 checkpoint.")
+            raise UserError(
+                "Only a network with config.model.width=1 can be written as a Monodepth2 checkpoint; choose another "
+                "--format."
+            )
         entries = to_arrays(own, _entry)
         if file in ("encoder", "pose_encoder"):
             entries = with_surplus(entries, _PREFIX)
@@ -160,5 +169,7 @@ def _files(directory: str | pathlib.Path) -> dict[str, pathlib.Path]:
         lacking += [file for file in _POSE_FILES if file not in files]
     if lacking:
         missing = " and ".join(f"{file}.pth" for file in lacking)
-        raise UserError(f"{directory} is not a whole Monodepth2 checkpoint: {missing} missing.")
+        raise UserError(
+            f"{directory} is not a whole Monodepth2 checkpoint: {missing} missing; give the folder that holds all."
+        )
     return files

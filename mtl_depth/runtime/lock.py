@@ -23,7 +23,7 @@ def only_writer(workdir: pathlib.Path) -> Iterator[None]:
     """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        file = open(workdir / NAME, "a+", encoding="ascii", errors="replace")  # not emptied: it may hold the other's id
+        file = (workdir / NAME).open("a+", errors="replace")  # not emptied: it may hold the other's id
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise UserError(f"{workdir} cannot be written ({error.strerror}); give another --workdir.") from None
     with file:

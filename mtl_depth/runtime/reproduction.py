@@ -46,7 +46,7 @@ def read(path: pathlib.Path, target: Any) -> tuple[Any, Any]:
     leaves = []
     for name, leaf in _named("state", target):
         if name not in arrays:
-            raise UserError(f"{path} has no {name}; it is of another version of mtl_depth.")
+            raise UserError(f"{path} has no {name}; it is of another version of mtl_depth or another network.")
         key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         leaves.append(jax.random.wrap_key_data(arrays[name], impl=jax.random.key_impl(leaf)) if key else arrays[name])
     parts: dict[int, dict[str, np.ndarray]] = {}
@@ -74,4 +74,4 @@ def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error}); give a replay_<step>.npz.") from None
     except Exception as error:  # a damaged archive fails in many ways
-        raise UserError(f"{path} is no whole replay_<step>.npz ({error!r}).") from None
+        raise UserError(f"{path} is no whole replay_<step>.npz ({error!r}); give another one.") from None

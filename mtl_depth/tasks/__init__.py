@@ -38,7 +38,10 @@ def assemble(
     if not made:
         raise UserError(f"No task is set: give config.tasks at least one of {', '.join(FACTORIES)}.")
     if sum(getattr(section, "head", "") == "report" for section in sections.values()) > 1:
-        raise UserError("Only one task at a time can use the report's single-channel head; set the other's head.")
+        raise UserError(
+            "Only one task at a time can use the report's single-channel head; set another "
+            "config.tasks.semantic.head or config.tasks.instance.head."
+        )
     if camera is not None and camera.learn and tasks.depth is None:
         raise UserError("config.camera.learn needs depth: the focal length is learned with it; set config.tasks.depth.")
     network = make_network(

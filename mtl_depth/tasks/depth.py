@@ -35,7 +35,7 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
     if section.motion not in MOTIONS:
         raise UserError(f"config.tasks.depth.motion is {section.motion!r}; choose one of {', '.join(MOTIONS)}.")
     if section.translation_weight < 0 or (section.translation_weight and section.motion == "recorded"):
-        raise UserError("config.tasks.depth.translation_weight is at least 0, and for predicted motion only.")
+        raise UserError("config.tasks.depth.translation_weight has to be 0 or more, and is for predicted motion only.")
     if section.crop not in ("", "garg"):
         raise UserError(f"config.tasks.depth.crop is {section.crop!r}; choose 'garg' or leave it empty.")
     recorded = section.motion == "recorded"

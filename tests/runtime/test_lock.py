@@ -20,9 +20,9 @@ with only_writer(pathlib.Path(sys.argv[1])):
 
 def test_the_second_is_told_who_is_first(tmp_path):
     with only_writer(tmp_path / "run"):
-        with pytest.raises(UserError, match=rf"^Process {os.getpid()} is training in {tmp_path / 'run'}; .*--workdir"):
-            with only_writer(tmp_path / "run"):
-                pass
+        sentence = rf"^Process {os.getpid()} is training in {tmp_path / 'run'}; .*--workdir"
+        with pytest.raises(UserError, match=sentence), only_writer(tmp_path / "run"):
+            pass
         assert (tmp_path / "run" / NAME).read_text() == f"{os.getpid()}\n"  # the refused one has not touched it
         with only_writer(tmp_path / "other run"):
             pass
@@ -46,7 +46,7 @@ def test_kill_9_frees_it(tmp_path):
 def test_a_folder_that_cannot_be_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     for workdir in (tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(UserError, match="cannot be written.*--workdir"), only_writer(workdir):
+        with pytest.raises(UserError, match=r"cannot be written.*--workdir"), only_writer(workdir):
             pass
 
 

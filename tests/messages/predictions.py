@@ -1,0 +1,181 @@
+"""Mistakes in looking through a run at pictures, and in handing it on to other programs."""
+
+import dataclasses
+import json
+import sys
+
+import cv2
+import fake_run
+import jax.numpy as jnp
+import numpy as np
+from messages.rows import Row, main, row, saved, written
+
+from mtl_depth import export, film, footage, pictures, predict, restore, submission
+from mtl_depth.models import network
+
+IMAGE = jnp.zeros((1, *fake_run.SIZE, 3))
+NO_PICTURE = "no picture"
+
+
+def exporting(format, *, weights="", output=True, **options):
+    def provoke(at):
+        config = fake_run.config("depth")
+        config.weights = weights
+        export.run(config, fake_run.folder("depth"), format, at / "out" if output else None, **options)
+
+    return provoke
+
+
+def exporting_program(at, patch):
+    program = dataclasses.replace(fake_run.perceiver("depth"), network=None, variables=None, program=dict)
+    patch.setattr("mtl_depth.inference.load_perceiver", lambda path, **_: program)
+    exporting("onnx", weights="export")(at)
+
+
+def without(name, provoke):
+    """As if a library were not installed."""
+
+    def changed(at, patch):
+        patch.setitem(sys.modules, name, None)
+        provoke(at)
+
+    return changed
+
+
+def described(content, *, name="model.stablehlo", program=b"no program"):
+    """Loading an export beside a description."""
+
+    def provoke(at):
+        written(at / name, program)
+        if content is not None:
+            written(at / "model.json", content)
+        restore.load_perceiver(at)
+
+    return provoke
+
+
+DESCRIPTION = json.dumps({"config": {}, "batch": "free", "flip": False})
+
+
+def other_safetensors(at):
+    exporting("safetensors")(at)
+    path = at / "out" / "model.safetensors"
+    import safetensors.numpy
+
+    with safetensors.safe_open(path, "numpy") as file:
+        metadata, arrays = file.metadata(), {name: file.get_tensor(name) for name in list(file.keys())[1:]}
+    safetensors.numpy.save_file(arrays, path, metadata=metadata)
+    restore.load_perceiver(path)
+
+
+def submitting(at):
+    folder = at / "raw/data_2d_test/2013_05_28_drive_0008_sync/image_00/data_rect"
+    saved(folder / "0000000002.png", np.zeros((8, 8, 3), np.uint8))
+    submission.write(at / "raw", at / "out", lambda image: {"depth": np.ones(image.shape[:3])})
+
+
+def predicting(given, *, output="out"):
+    """Looking through the run at files; `given` holds them by name."""
+
+    def provoke(at):
+        for name, content in given.items():
+            saved(at / "in" / name, content)
+        predict.run(fake_run.config("depth"), fake_run.folder("depth"), at / "in", at / output)
+
+    return provoke
+
+
+def predicting_nothing(at, patch):
+    fake_run.install(patch, splits=())
+    predict.run(fake_run.config("depth"), fake_run.folder("depth"), output=at / "out")
+
+
+def found(*names):
+    def provoke(at):
+        for name in names:
+            written(at / "in" / name, NO_PICTURE)
+        footage.find(at / "in")
+
+    return provoke
+
+
+def filming(at, patch):
+    class Writer:
+        fourcc = staticmethod(lambda *_: 0)
+
+        def __init__(self, *_): ...
+
+        def isOpened(self):
+            return False
+
+    patch.setattr(cv2, "VideoWriter", Writer)
+    film.Film(at / "depth.mp4", 10.0).add([np.zeros((4, 4, 3), np.uint8)])
+
+
+ROWS: list[Row] = [
+    # looking through it
+    row("predict.run: --write", "a word that --write does not have",
+        main("--config=configs/depth.py", "--workdir={at}", "--mode=predict", "--write=clouds"),
+        "--write=clouds does not exist", "there are all, depth"),
+    row("predict.run: --output", "the input's folder as output",
+        predicting({"a.png": np.zeros((8, 8, 3), np.uint8)}, output="in"),
+        "--output is the folder of the input, {at}/in"),
+    row("predict.predict_footage", "no picture that can be read", predicting({"a.png": b"no picture"}),
+        "None of the 1 pictures", "{at}/in/a.png cannot be read"),
+    row("predict.evaluation_frames", "nothing to show", predicting_nothing, "The split val of data", "--input"),
+    row("footage._files", "a wrong path of the input",
+        main("--config=configs/depth.py", "--workdir={at}", "--mode=predict", "--input={at}/absent.png"),
+        "{at}/absent.png does not exist", "a folder of pictures"),
+    row("footage.find: {} holds", "two videos", found("a.mp4", "b.mp4"), "{at}/in holds 2 videos", "one at a time"),
+    row("footage.find: {} {};", "nothing that is read", found("a.txt"), "{at}/in holds no picture and no video",
+        ".mp4"),
+    row("footage._video", "a video that is none", found("a.mp4"), "{at}/in/a.mp4 cannot be read as a video", "ffmpeg"),
+    row("film.Film.add", "no encoder of videos", filming, "{at}/depth.mp4 cannot be written", "leave video out"),
+    row("pictures.find: {} does not", "a wrong path of a picture", lambda at: pictures.find(at / "a.png"),
+        "{at}/a.png does not exist", "--input"),
+    row("pictures.find: {} {}", "a text for a picture", lambda at: pictures.find(written(at / "a.txt")),
+        "{at}/a.txt is not a picture", ".png"),
+    row("pictures.read", "a damaged picture", lambda at: pictures.read(written(at / "a.png", NO_PICTURE)),
+        "{at}/a.png cannot be read as a picture"),
+    row("pictures.write_depth", "a picture that cannot be written",
+        lambda at: pictures.write_depth(at / "absent/a.png", np.ones((2, 2))), "{at}/absent/a.png cannot be written"),
+    row("perceiver.Perceiver.depth", "depth of a network without it",
+        lambda at: fake_run.perceiver("semantic").depth(np.zeros((8, 8, 3), np.uint8)), "config.tasks.depth"),
+    row("perceiver.Perceiver.motion", "motion of a network without it",
+        lambda at: fake_run.perceiver("semantic").motion(IMAGE, IMAGE), "no pose network", "config.tasks.depth.motion"),
+    row("models.network.Network.motion", "motion of a network without it",
+        lambda at: network.make_network(depth=18, heads=()).apply({}, IMAGE, IMAGE, method="motion"),
+        "no pose network", "config.tasks.depth.motion"),
+    # handing it on
+    row("export.run: --format", "an unknown format", exporting("tflite"), "--format=tflite does not exist", "onnx"),
+    row("export.run: --output", "no folder to export into", exporting("onnx", output=False), "--output=DIR is needed"),
+    row("export.run: --batch", "a batch that is no number", exporting("onnx", batch="some"), "--batch=some", "free"),
+    row("export.run: {} is an exported", "exporting an export", exporting_program, "export is an exported program"),
+    row("export.write_onnx", "no library for ONNX", without("jax2onnx", exporting("onnx")), "--format=onnx",
+        "pip install 'mtl_depth[onnx]'"),
+    row("export.write_kitti360", "a submission without test images", exporting("kitti360"),
+        "--config.data.manual_dir=KITTI360_ROOT"),
+    row("submission.write: {} holds", "a download without test images",
+        lambda at: submission.write(at, at / "out", dict), "{at} holds no data_2d_test", "unpack"),
+    row("submission.write: This network", "a submission of depth", submitting, "semantics or instances", "--format"),
+    row("submission.write_semantic", "labels that cannot be written",
+        lambda at: submission.write_semantic(written(at / "a.png/b").parent, np.zeros((2, 2), np.uint8)),
+        "{at}/a.png cannot be written"),
+    row("restore._load_export: {} is a finished", "flipping in a finished program",
+        lambda at: restore.load_perceiver(written(at / "model.stablehlo").parent, flip=True),
+        "{at}/model.stablehlo is a finished program", "--config.evaluation.flip=True"),
+    row("restore._load_export: {} cannot", "an export that is none", described(DESCRIPTION),
+        "{at}/model.stablehlo cannot be loaded", "export it again"),
+    row("restore._describe: {}, which", "an export without its description", described(None),
+        "{at}/model.json, which says what model.stablehlo is", "export it again"),
+    row("restore._describe: {} does not", "a description of nothing", described("{}"),
+        "{at}/model.json does not say what model.stablehlo is"),
+    row("restore._load_safetensors: {} is damaged", "half a safetensors export",
+        described(None, name="model.safetensors"), "{at}/model.safetensors is damaged", "export it again"),
+    row("restore._load_safetensors: {} does not fit", "an export of another version", other_safetensors,
+        "{at}/out/model.safetensors does not fit this version"),
+    row("restore._read_onnx", "no library that runs ONNX",
+        without("onnxruntime", lambda at: restore._read_onnx(at / "model.onnx", {})),
+        "{at}/model.onnx needs onnxruntime",
+        "pip install"),
+]  # fmt: skip

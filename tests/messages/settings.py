@@ -1,0 +1,194 @@
+"""Mistakes in flags and settings."""
+
+import dataclasses
+import importlib.util
+
+import jax
+from messages.rows import Row, depth, main, row, written
+
+from mtl_depth import claim, config
+from mtl_depth.data import intrinsics
+from mtl_depth.experiments import curves, table1
+from mtl_depth.models import network
+from mtl_depth.runtime import distributed, lock
+from mtl_depth.runtime.parallel import Devices
+
+DATASET = type("DataSet", (), {"metadata": {"settings": {"size": [64, 96]}, "drives": {"0000": {"frames": [1]}}}})
+
+
+def instance(*arguments):
+    return main("--config=configs/instance.py", "--workdir={at}/run", *arguments)
+
+
+def claimed(at, *, clips=4, **changed):
+    """Claims a folder, and again with other settings."""
+    first = config.Config(tasks=config.Tasks(depth=config.DepthTask()))
+    claim.claim(at, first, DATASET, clips=4)
+    claim.claim(at, dataclasses.replace(first, **changed), DATASET, clips=clips)
+
+
+def claimed_damaged(at):
+    written(at / "dataset.json", "{")
+    claimed(at)
+
+
+def lock_in_a_file(at):
+    with lock.only_writer(written(at / "file") / "run"):
+        pass
+
+
+def devices_of_two_processes(at, patch):
+    patch.setattr(jax, "process_count", lambda: 2)
+    Devices(1)
+
+
+def not_together(at, patch):
+    def fail(**_):
+        raise RuntimeError("DEADLINE_EXCEEDED: nobody came\nand more")
+
+    patch.setattr(jax.distributed, "initialize", fail)
+    connect("127.0.0.1:1", "2", "1")
+
+
+def connect(*values):
+    kept = jax.config.jax_cpu_collectives_implementation
+    try:
+        distributed.connect(dict(zip(distributed.OURS, values)))
+    finally:
+        jax.config.update("jax_cpu_collectives_implementation", kept)
+
+
+def no_matplotlib(at, patch):
+    patch.setattr(importlib.util, "find_spec", lambda _: None)
+    curves.check()
+
+
+def other_study(at):
+    smoke = next(iter(table1.SCALES.values()))
+    table1.claim(smoke, at)
+    table1.claim(dataclasses.replace(smoke, frames=smoke.frames + 1), at)
+
+
+ROWS: list[Row] = [
+    # flags
+    row("main._dispatch: --config=FILE", "no configuration", main("--workdir={at}"), "--config=FILE is needed"),
+    row("main._dispatch: --workdir", "no run folder", main("--config=configs/depth.py"), "--workdir=DIR is needed"),
+    row("main._dispatch: --{} is for", "a flag of another mode", depth("--write=cloud"),
+        "--write is for --mode=predict, not for --mode=train"),
+    row("main._dispatch: --mode=evaluate --input", "pictures without truth", depth("--mode=evaluate", "--input={at}"),
+        "--input needs --truth=FOLDER"),
+    row("main._parse: --{} is not", "an unknown flag", depth("--workdri=x"), "--workdri is not", "mean --workdir?"),
+    row("main._parse: {} is not a flag", "a word without dashes", depth("train"), "'train' is not a flag", "--name"),
+    row("main._parse: str(error)", "an unknown mode", depth("--mode=trian"), "mode", "trian", "train|evaluate"),
+    row("main._parse: _setting", "a misspelt setting", depth("--config.train.step=3"), "step", "mean 'steps'?"),
+    row("main._parse: _setting", "a misspelt section", depth("--config.trian.steps=3"), "trian", "mean 'train'?"),
+    row("main._parse: _setting", "a setting's section left out", depth("--config.motion=recorded"),
+        "--config.tasks.depth.motion?"),
+    row("main._parse: str(error)", "an ill-typed setting", depth("--config.train.steps=many"),
+        "config.train.steps", "many"),
+    row("main._check_file", "a wrong path of the configuration", main("--config=configs/dept.py", "--workdir={at}"),
+        "there is no file configs/dept.py", "configs/depth.py"),
+    row("configs.tiny.get_config: configs/tiny.py:", "an unknown variant",
+        main("--config=configs/tiny.py:dept", "--workdir={at}"), "configs/tiny.py:dept", "the variants are depth"),
+    # sizes, batches, numbers
+    row("train.check_settings: config.data.size", "a size that is no multiple of 32",
+        depth("--config.data.size=100,320"),
+        "config.data.size is (100, 320)", "multiple of 32", "--config.data.size=192,640"),
+    row("runtime.parallel.Devices.check_batch", "a batch that the devices cannot share",
+        depth("--config.train.batch_size=12"), "config.train.batch_size is 12", "8 devices", "a multiple of 8"),
+    row("runtime.parallel.Devices.check_batch", "a batch that its parts cannot share",
+        depth("--config.train.batch_size=8", "--config.train.accumulate=2"), "config.train.accumulate=2", "of 16"),
+    row("runtime.parallel.Devices.__init__: config.train.devices is", "more devices than there are",
+        depth("--config.train.devices=99"), "config.train.devices is 99", "this process has 8"),
+    row("runtime.parallel.Devices.__init__: config.train.devices must", "a part of the devices of several processes",
+        devices_of_two_processes, "config.train.devices must be 0"),
+    row("train.check_settings: config.weights", "training given weights", depth("--config.weights={at}"),
+        "config.weights cannot be trained", "config.model.encoder_weights"),
+    row("train.check_settings: config.train.{} is {}; it must be at least 1.", "no step between rows",
+        depth("--config.train.log_every=0"), "config.train.log_every is 0", "at least 1"),
+    row("train.check_settings: config.train.{} is {}; it must be at least 0.", "fewer than no skipped steps",
+        depth("--config.train.max_skipped=-1"), "config.train.max_skipped is -1", "at least 0"),
+    row("train.check_settings: config.train.steps", "no steps", depth("--config.train.steps=0"),
+        "config.train.steps is 0", "None to count epochs"),
+    row("train.check_settings: config.train.learning_rate", "no learning rate",
+        depth("--config.train.learning_rate=0."),
+        "config.train.learning_rate is 0.0", "positive"),
+    row("learning.balance.make", "an unknown balance", depth("--config.train.balance=equal"),
+        "config.train.balance is 'equal'", "choose one of fixed"),
+    # networks and tasks
+    row("tasks.assemble: config.model.dtype", "an unknown arithmetic", depth("--config.model.dtype=half"),
+        "config.model.dtype is 'half'", "float32, bfloat16"),
+    row("tasks.assemble: config.model.depth", "an unknown ResNet", depth("--config.model.depth=20"),
+        "config.model.depth is 20", "18, 34 or 50"),
+    row("tasks.assemble: config.model.width", "no width", depth("--config.model.width=0."),
+        "config.model.width is 0.0"),
+    row("tasks.assemble: No task", "no task", depth("--config.tasks.depth=None"), "config.tasks", "depth, semantic"),
+    row("tasks.assemble: Only one task", "two heads of the report",
+        main("--config=configs/panoptic.py", "--workdir={at}", "--config.tasks.semantic.head=report",
+             "--config.tasks.instance.head=report"), "single-channel head", "config.tasks.semantic.head"),
+    row("tasks.assemble: config.camera.learn", "a camera to learn without depth",
+        main("--config=configs/semantic.py", "--workdir={at}", "--config.tasks.depth=None",
+             "--config.camera.learn=True"), "config.camera.learn needs depth", "config.tasks.depth"),
+    row("tasks.depth.make: config.tasks.depth.motion", "an unknown motion", depth("--config.tasks.depth.motion=known"),
+        "config.tasks.depth.motion is 'known'", "predicted, recorded"),
+    row("tasks.depth.make: config.tasks.depth.translation_weight", "translations tied to themselves",
+        depth("--config.tasks.depth.motion=recorded", "--config.tasks.depth.translation_weight=1."),
+        "config.tasks.depth.translation_weight", "predicted motion only"),
+    row("tasks.depth.make: config.tasks.depth.crop", "an unknown crop", depth("--config.tasks.depth.crop=eigen"),
+        "config.tasks.depth.crop is 'eigen'", "'garg'"),
+    row("tasks.depth.make: config.tasks.depth: nearest", "an empty range", depth("--config.tasks.depth.nearest=200."),
+        "nearest 200.0", "farthest 100", "in this order"),
+    row("tasks.guidance.make: config.tasks.depth.moving", "more than all",
+        depth("--config.tasks.depth.moving_overlap=2."),
+        "config.tasks.depth.moving_overlap is 2.0", "0 to 1"),
+    row("tasks.guidance.make: config.tasks.depth.left_out", "an unknown label",
+        depth("--config.tasks.depth.left_out=('skie',)"), "config.tasks.depth.left_out holds 'skie'", "mean sky"),
+    row("tasks.instance.make", "an unknown head of instances", instance("--config.tasks.instance.head=mask"),
+        "config.tasks.instance.head is 'mask'", "panoptic"),
+    row("tasks.classes.thing_ids: config.tasks.instance.things holds", "an unknown class",
+        instance("--config.tasks.instance.things=('cart',)"), "holds 'cart'", "did you mean", "car"),
+    row("tasks.classes.thing_ids: config.tasks.instance.things is", "a class named twice",
+        instance("--config.tasks.instance.things=('car','car')"), "config.tasks.instance.things is", "each once"),
+    row("tasks.semantic.make: config.tasks.semantic.head", "an unknown head of classes",
+        main("--config=configs/semantic.py", "--workdir={at}", "--config.tasks.semantic.head=mask"),
+        "config.tasks.semantic.head is 'mask'", "classes"),
+    row("tasks.semantic.make: config.tasks.semantic.hardest", "a share above all",
+        main("--config=configs/semantic.py", "--workdir={at}", "--config.tasks.semantic.hardest=2."),
+        "config.tasks.semantic.hardest is 2.0", "a share"),
+    row("models.network.check_size", "an odd size of a network", lambda at: network.check_size((64, 100)),
+        "multiples of 32", "64x100"),
+    row("models.network.make_network", "a network of another depth",
+        lambda at: network.make_network(depth=101, heads=()), "ResNet-101", "18, 34, 50"),
+    # the run's folder
+    row("claim.claim: {} holds a run", "a folder of a run of another model",
+        lambda at: claimed(at, model=config.Model(width=0.5)), "{at}", "config.model.width (1.0 there, 0.5 here)"),
+    row("claim.claim: {} holds a run", "a folder of a run of another task",
+        lambda at: claimed(at, tasks=config.Tasks(depth=config.DepthTask(motion="recorded"))),
+        "{at}", "config.tasks.depth.motion (predicted there, recorded here)", "--workdir"),
+    row("claim.claim: {} holds a run", "a folder of a run on other data",
+        lambda at: claimed(at, data=config.Data(stride=2)), "{at}", "config.data.stride (1 there, 2 here)"),
+    row("claim.claim: {} is not the data set", "a folder of a run on another data set",
+        lambda at: claimed(at, clips=5), "{at}", "training_clips (4 there, 5 here)", "config.data.data_dir"),
+    row("claim._saved", "a damaged record of a run", claimed_damaged, "{at}/dataset.json is damaged", "--workdir"),
+    row("runtime.lock.only_writer: {} cannot be written", "a folder that cannot be", lock_in_a_file,
+        "{at}/file/run cannot be written", "--workdir"),
+    # several processes
+    row("runtime.distributed.connect: {} is set", "a part of the processes' settings", lambda at: connect("x:1"),
+        "JAX_COORDINATOR_ADDRESS is set, but not JAX_NUM_PROCESSES, JAX_PROCESS_ID"),
+    row("runtime.distributed.connect: JAX_NUM", "a number that is none", lambda at: connect("x:1", "two", "0"),
+        "JAX_NUM_PROCESSES", "whole numbers"),
+    row("runtime.distributed.connect: The processes", "processes that do not answer", not_together,
+        "do not find each other: ", "nobody came"),
+    # cameras and studies
+    row("data.intrinsics.read", "no intrinsics", lambda at: intrinsics.read("wide", size=(64, 96)),
+        "--intrinsics=wide is neither four numbers nor a text file"),
+    row("experiments.curves.check", "no library for curves", no_matplotlib, "matplotlib", "pip install"),
+    row("experiments.table1.main: --only", "an unknown arm",
+        lambda at: table1.main([f"--scale={next(iter(table1.SCALES))}", f"--out={at}", "--only=best"]),
+        "--only: there is no arm 'best'", "there are"),
+    row("experiments.table1.main: --seeds", "no seed",
+        lambda at: table1.main([f"--scale={next(iter(table1.SCALES))}", f"--out={at}", "--seeds=0"]), "--seeds=0"),
+    row("experiments.table1.claim", "a folder of another study", other_study, "{at} holds a study", "frames", "--out"),
+    row("experiments.table1._command", "a command of a study that fails",
+        lambda at: table1._command("tfds_kitti360.layout_absent"), "tfds_kitti360.layout_absent has failed", "again"),
+]  # fmt: skip

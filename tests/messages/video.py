@@ -1,0 +1,148 @@
+"""Mistakes in building a data set from a video of one's own."""
+
+import types
+
+import cv2
+import numpy as np
+import own_video
+from messages.rows import Row, build, row, written
+
+from tfds_kitti360.video import frames, intrinsics, make
+
+SIZE = own_video.SIZE
+STEPS = range(0, 20, 4)
+
+
+def of_folder(*options, images=STEPS):
+    """Building from a folder of frames."""
+
+    def provoke(at):
+        own_video.folder(at / "frames", own_video.frames(images))
+        return build("--video={at}/frames", *options)(at)
+
+    return provoke
+
+
+def of_film(*options):
+    def provoke(at):
+        own_video.film(at / "a.mp4", own_video.frames(STEPS))
+        return build("--video={at}/a.mp4", *options)(at)
+
+    return provoke
+
+
+def of_file(name, content):
+    def provoke(at):
+        written(at / name, content)
+        return build(f"--video={{at}}/{name.split('/')[0]}")(at)
+
+    return provoke
+
+
+def of_two_sizes(at):
+    own_video.folder(at / "a", own_video.frames(STEPS))
+    own_video.folder(at / "b", own_video.frames(STEPS, size=(80, 160)))
+    return build("--video={at}/a", "--video={at}/b")(at)
+
+
+def mixed_folder(at):
+    folder = own_video.folder(at / "frames", own_video.frames(STEPS))
+    cv2.imwrite(str(folder / "frame3.png"), own_video.frames([0], size=(80, 160))[0])
+    return build("--video={at}/frames")(at)
+
+
+def of_another_video(at):
+    written(at / "built/kitti360/1.0.0/a")
+    return of_folder()(at)
+
+
+def capture(*, reads=True, retrieves=True):
+    """A video whose decoder gives up."""
+    image = np.zeros((*SIZE, 3), np.uint8)
+    facts = {cv2.CAP_PROP_FRAME_WIDTH: SIZE[1], cv2.CAP_PROP_FRAME_HEIGHT: SIZE[0], cv2.CAP_PROP_FPS: 10}
+    return types.SimpleNamespace(
+        get=lambda name: facts.get(name, 3), isOpened=lambda: True, release=lambda: None, grab=lambda: True,
+        read=lambda: (reads, image if reads else None), retrieve=lambda: (retrieves, None),
+    )  # fmt: skip
+
+
+def decoding(**fails):
+    def provoke(at, patch):
+        patch.setattr(cv2, "VideoCapture", lambda *_: capture(**fails))
+        (source,) = frames.find_sources([written(at / "a.mp4")])
+        list(source.read())
+
+    return provoke
+
+
+def huge_picture(at, patch):
+    patch.setattr(frames, "_MOST_PIXELS", 10)
+    cv2.imwrite(str(at / "huge.png"), np.zeros((*SIZE, 3), np.uint8))
+    frames._read_picture(at / "huge.png")
+
+
+def unwritable(at):
+    written(at / "built")
+    make.write_download(make.Request((own_video.folder(at / "frames", own_video.frames(STEPS)),)), at / "built",
+                        size=(64, 96))  # fmt: skip
+
+
+def camera(text, **options):
+    return lambda at: intrinsics.choose(text, options.get("fov"), size=SIZE)
+
+
+def camera_file(content):
+    return lambda at: intrinsics.choose(str(written(at / "camera.txt", content)), None, size=SIZE)
+
+
+_VIDEO = "tfds_kitti360.video"
+ROWS: list[Row] = [
+    row(f"{_VIDEO}.frames._sources: --video={{}} is a folder", "a folder without frames", of_file("frames/a.txt", ""),
+        "--video={at}/frames is a folder without frames", ".png"),
+    row(f"{_VIDEO}.frames._sources: --video={{}} does not", "a wrong path of the video", build("--video={at}/a.mp4"),
+        "--video={at}/a.mp4 does not exist"),
+    row(f"{_VIDEO}.frames._sources: --video={{}} is not", "a text for a video", of_file("a.txt", ""),
+        "--video={at}/a.txt is not a video", ".mp4"),
+    row(f"{_VIDEO}.frames._folder: --fps", "a frame rate of pictures", of_folder("--fps=5"),
+        "--fps chooses frames of a video file", "{at}/frames"),
+    row(f"{_VIDEO}.frames._folder.read", "frames of two sizes", mixed_folder, "{at}/frames/frame3.png is 160x80",
+        "frame0.png is 160x96"),
+    row(f"{_VIDEO}.frames._read_picture: {{}} claims", "a picture that lies about its size", huge_picture,
+        "{at}/huge.png claims to be 160x96"),
+    row(f"{_VIDEO}.frames._read_picture: {{}} cannot", "a frame that is none", of_file("frames/a.png", "no picture"),
+        "{at}/frames/a.png cannot be read as a picture"),
+    row(f"{_VIDEO}.frames._open", "a video that is none", of_file("a.mp4", "no video"),
+        "{at}/a.mp4 cannot be read as a video"),
+    row(f"{_VIDEO}.frames._video: {{}} holds no", "a video of nothing", decoding(reads=False),
+        "{at}/a.mp4 holds no frame"),
+    row(f"{_VIDEO}.frames._video: --fps", "more frames than the video has", of_film("--fps=99"),
+        "--fps=99 cannot be taken of {at}/a.mp4", "10 frames a second"),
+    row(f"{_VIDEO}.frames._video.read", "a damaged frame", decoding(retrieves=False),
+        "frame 0 of {at}/a.mp4 is damaged"),
+    row(f"{_VIDEO}.intrinsics.choose: --intrinsics", "a camera said twice", camera("1,1,1,1", fov=60.0),
+        "--intrinsics and --fov"),
+    row(f"{_VIDEO}.intrinsics.choose: --fov", "a field of view behind the camera", camera(None, fov=190.0),
+        "--fov=190", "between 20 and 150"),
+    row(f"{_VIDEO}.intrinsics._from_numbers: {{}}: {{}}", "no focal length", camera("0,100,80,48"),
+        "--intrinsics=0,100,80,48", "not a camera's fx, fy, cx, cy"),
+    row(f"{_VIDEO}.intrinsics._from_numbers: {{}} mixes", "fractions among pixels", camera("1,1,80,48"),
+        "--intrinsics=1,1,80,48 mixes fractions with pixels", "in pixels"),
+    row(f"{_VIDEO}.intrinsics._parse: --intrinsics={{}} is far", "a file that fills memory",
+        camera_file(b"1" * (1 << 22)), "--intrinsics={at}/camera.txt is far too large"),
+    row(f"{_VIDEO}.intrinsics._parse: --intrinsics={{}} is neither", "a wrong path of the camera", camera("absent.txt"),
+        "--intrinsics=absent.txt is neither four numbers nor a text file"),
+    row(f"{_VIDEO}.intrinsics._parse: {{}} holds", "a file of something else", camera_file("wide angle"),
+        "{at}/camera.txt holds no intrinsics"),
+    row(f"{_VIDEO}.make.write_download: {{}} is {{}}x{{}}", "videos of two cameras", of_two_sizes,
+        "{at}/b is 160x80, but {at}/a is 160x96"),
+    row(f"{_VIDEO}.make.write_download: --size", "more than the frames have", of_folder("--size=128x160"),
+        "--size=128x160 is larger than the frames of {at}/frames", "96x160"),
+    row(f"{_VIDEO}.make.write_download: {{}} holds", "a folder of another video", of_another_video,
+        "{at}/built holds a data set of other videos", "--data_dir"),
+    row(f"{_VIDEO}.make.write_download: {{}} cannot", "a folder that cannot be", unwritable,
+        "{at}/built/video_frames cannot be written", "--data_dir"),
+    row(f"{_VIDEO}.make.network_size", "frames too small for the networks", lambda at: make.network_size((63, 200)),
+        "200x63", "64x64"),
+    row(f"{_VIDEO}.make._write_drive", "a video in which nothing moves", of_folder("--size=64x96", images=[0] * 4),
+        "{at}/frames has 4 frames, of which 1 show motion"),
+]  # fmt: skip

@@ -1,0 +1,147 @@
+"""Mistakes in weight files that others have made."""
+
+import sys
+import types
+import zipfile
+
+import flax.traverse_util
+import jax
+import numpy as np
+import pytest
+from messages.rows import Row, row, written
+
+from mtl_depth import pretrained
+from mtl_depth.pretrained import files, hub, monodepth2, resnet
+
+BLOCKS = {f"layer{stage}.{block}.conv1.weight": np.zeros(1) for stage in range(1, 5) for block in (0, 1)}
+
+
+def read(name, content=b""):
+    return lambda at: files.read_arrays(written(at / name, content))
+
+
+def read_pth(value):
+    def provoke(at):
+        torch = pytest.importorskip("torch")
+        torch.save(value, at / "a.pth")
+        files.read_arrays(at / "a.pth")
+
+    return provoke
+
+
+def read_npz(**arrays):
+    def provoke(at):
+        np.savez(at / "a.npz", **arrays)
+        files.read_arrays(at / "a.npz")
+
+    return provoke
+
+
+def bomb(at, patch):
+    patch.setattr(files, "_MOST_BYTES", 10)
+    with zipfile.ZipFile(at / "a.npz", "w") as archive:
+        archive.writestr("a.npy", bytes(100))
+    files.read_arrays(at / "a.npz")
+
+
+def without_torch(at, patch):
+    patch.setitem(sys.modules, "torch", None)
+    read("a.pth")(at)
+
+
+def not_on_the_hub(at, patch):
+    class Missing(Exception): ...
+
+    class Other(Exception): ...
+
+    errors = types.SimpleNamespace(LocalEntryNotFoundError=Other, RepositoryNotFoundError=Missing,
+                                   EntryNotFoundError=Missing, HFValidationError=Missing)  # fmt: skip
+    patch.setitem(sys.modules, "huggingface_hub", types.SimpleNamespace(errors=errors))
+
+    def fetch(*_):
+        raise Missing
+
+    patch.setattr(hub, "_fetch", fetch)
+    hub.resolve_weights("timm/resnet18.tv_in2k")
+
+
+def settings(**entries):
+    """Reading the settings of published weights."""
+
+    def provoke(at):
+        for name in ("encoder", "depth"):
+            np.savez(at / f"{name}.npz", **{f"encoder.{key}": x for key, x in BLOCKS.items()}, **entries)
+        pretrained.read_monodepth2_settings(at)
+
+    return provoke
+
+
+def exporting(*, depth_head=True, width=0.5):
+    def provoke(at):
+        from mtl_depth.models.heads import DisparityHead
+        from mtl_depth.models.network import init, make_network
+
+        heads = (("depth" if depth_head else "other", DisparityHead(width=width)),)
+        net = make_network(depth=18, width=width, heads=heads)
+        shapes = jax.eval_shape(lambda key: init(net, key, size=(64, 64)), jax.random.key(0))
+        monodepth2.export_monodepth2(shapes, at, height=64, width=64)
+
+    return provoke
+
+
+def of_another_network(at):
+    net = flax.traverse_util.unflatten_dict({("params", "encoder", "conv1", "kernel"): np.zeros((7, 7, 3, 8))})
+    loaded = flax.traverse_util.unflatten_dict({("params", "conv1", "kernel"): np.zeros((7, 7, 3, 64))})
+    resnet.initialise_encoder(net, loaded)
+
+
+def saved(path, arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+ROWS: list[Row] = [
+    row("pretrained.files.read_arrays: There is no", "a wrong path of weights",
+        lambda at: files.read_arrays(at / "a.pth"), "There is no weight file {at}/a.pth"),
+    row("pretrained.files.read_arrays: {} is not", "a file of another kind", read("a.onnx"),
+        "{at}/a.onnx is not a weight file", ".pth, .safetensors, .npz"),
+    row("pretrained.files.read_arrays: {} cannot", "half a file", read("a.safetensors", b"PK"),
+        "{at}/a.safetensors cannot be read", "truncated"),
+    row("pretrained.files._read_torch: {} was not", "a pickle of anything", read_pth(types.SimpleNamespace(a=1)),
+        "{at}/a.pth was not loaded", "could run code"),
+    row("pretrained.files._read_torch: {} holds no", "a list of tensors", read_pth([1]),
+        "{at}/a.pth holds no named tensors", "state_dict()"),
+    row("pretrained.files._read_npz", "a bomb", bomb, "{at}/a.npz would unpack to more"),
+    row("pretrained.files._as_array: {}: {} is a", "a word among tensors", read_pth({"net.0.bias": "zero"}),
+        "{at}/a.pth: net.0.bias is a str", "state_dict()"),
+    row("pretrained.files._as_array: {}: {} holds no", "words for numbers", read_npz(a=np.array(["zero"])),
+        "{at}/a.npz: a holds no numbers"),
+    row("pretrained.files._torch", "no torch for its files", without_torch, "{at}/a.pth needs torch",
+        "pip install 'mtl_depth[torch]'"),
+    row("pretrained.hub.resolve_weights: There is no", "a name that is none",
+        lambda at: hub.resolve_weights(str(at / "a.pth")), "There is no weight file {at}/a.pth", "timm/resnet18"),
+    row("pretrained.hub.resolve_weights: The hub", "a name that the hub does not know", not_on_the_hub,
+        "The hub has no timm/resnet18.tv_in2k", "is the name right?"),
+    row("pretrained.monodepth2._files: There is no folder", "a wrong path of published weights",
+        lambda at: monodepth2._files(at / "mono"), "There is no folder {at}/mono", "encoder.pth"),
+    row("pretrained.monodepth2._files: {} is not a whole", "half of published weights",
+        lambda at: monodepth2._files(written(at / "encoder.pth").parent), "{at} is not a whole", "depth.pth missing"),
+    row("pretrained.monodepth2.read_monodepth2_settings: {} does not say", "weights of unknown size", settings(),
+        "{at}/encoder.npz does not say", "height and width"),
+    row("pretrained.monodepth2.read_monodepth2_settings: {} says", "weights of an impossible size",
+        settings(height=np.int64(-5), width=np.int64(640)), "{at}/encoder.npz says", "no size of a picture"),
+    row("pretrained.monodepth2.export_monodepth2: Only a network with a depth", "publishing what has no depth",
+        exporting(depth_head=False), "depth head", "--format"),
+    row("pretrained.monodepth2.export_monodepth2: Only a network with config", "publishing a narrow network",
+        exporting(), "config.model.width=1"),
+    row("pretrained.names.from_arrays", "weights of another architecture",
+        lambda at: pretrained.load_resnet(saved(at / "a.npz", BLOCKS)), "{at}/a.npz does not hold a ResNet-18",
+        "lacks"),
+    row("pretrained.resnet.initialise_encoder", "weights of another width", of_another_network,
+        "config.model.depth must be theirs, config.model.width 1"),
+    row("pretrained.resnet.resnet_depth: {} holds no ResNet", "weights of something else",
+        lambda at: resnet.resnet_depth(["a"], source=at / "a.npz"), "{at}/a.npz holds no ResNet", "conv1.weight"),
+    row("pretrained.resnet.resnet_depth: {} holds none", "a deeper ResNet",
+        lambda at: resnet.resnet_depth(["layer1.0.a", "layer1.1.a"], source=at / "a.npz"),
+        "{at}/a.npz holds none of ResNet-18", "2, 0, 0, 0 basic blocks"),
+]  # fmt: skip
