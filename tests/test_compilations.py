@@ -35,6 +35,7 @@ def compiled():
         logger.propagate = True
 
 
+@pytest.mark.slow
 def test_every_function_of_a_run_is_compiled_once(city, tmp_path, compiled):
     assert build.main([f"--manual_dir={city}", f"--data_dir={tmp_path / 'built'}", "--size=64x96"]) == 0
     status = command_line.run(

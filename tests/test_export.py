@@ -34,7 +34,7 @@ def _agree(answers, expected):
         assert np.mean(np.asarray(answers[name]) == np.asarray(expected[name])) > 0.999
 
 
-@pytest.mark.parametrize("format", ["onnx", "stablehlo", "safetensors"])
+@pytest.mark.parametrize("format", [pytest.param("onnx", marks=pytest.mark.slow), "stablehlo", "safetensors"])
 def test_an_export_comes_back_as_a_perceiver(format, tmp_path):
     if format == "onnx":
         pytest.importorskip("jax2onnx")
@@ -49,6 +49,7 @@ def test_an_export_comes_back_as_a_perceiver(format, tmp_path):
     np.testing.assert_allclose(loaded.depth(picture), fake_run.perceiver(*NAMES).depth(picture), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_onnx_by_its_own_runtime(tmp_path):
     """What someone without mtl_depth does: names, range and shapes are those of model.json."""
     pytest.importorskip("jax2onnx")

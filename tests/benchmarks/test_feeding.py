@@ -48,11 +48,13 @@ def test_build(city, tmp_path, capsys):
     assert row["workers"] == 1 and row["frames/s"] > 0
 
 
+@pytest.mark.slow
 def test_city(tmp_path, capsys):
     rows = run(drawing.main, tmp_path, capsys, "--size=94x352", "--frames=2")["rows"]
     assert rows[0]["MB/frame"] > rows[1]["MB/frame"] and all(row["frames/s"] > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_evaluate(data_dir, tmp_path, capsys):
     arguments = [f"--data_dir={data_dir}", "--width=0.125", "--batch_size=2", "--frames=4", "--rounds=1"]
     rows = run(evaluate.main, tmp_path, capsys, *arguments)["rows"]

@@ -145,6 +145,7 @@ def test_nothing_is_left_unreduced_over_the_devices():
     assert jax.tree.map(jnp.shape, shapes.params) == jax.tree.map(jnp.shape, state.params)
 
 
+@pytest.mark.slow
 def test_that_check_notices_a_forgotten_sum():
     state, step = make_run()
 

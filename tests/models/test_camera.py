@@ -78,6 +78,7 @@ def error_of_focal(seen: Pair, task, wrong: float):
     return loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [0.7, 1.4])
 def test_a_wrong_focal_length_is_drawn_to_the_truth(pair, wrong):
     _, task, _ = learner()

@@ -31,6 +31,7 @@ def test_nineteen_classes_do_not_have_to_fit_into_four_channels(head):
     assert finest(DisparityHead(width=0.25), 0.25) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [96, 320])
 def test_offsets_are_pixels_and_a_unit_of_the_convolution_is_a_tenth_of_the_width(width):
     head = InstanceHead(width=0.125)
