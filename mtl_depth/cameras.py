@@ -13,7 +13,9 @@ from mtl_depth.errors import UserError
 from mtl_depth.geometry.camera import scale_focal
 from mtl_depth.runtime import log
 
-SAME_SHAPE = 0.02  # relative difference of width / height up to which pictures may come from the data set's camera
+# Relative difference of width / height up to which pictures may come from the data set's camera: what a data set stores
+# of a video has sides in multiples of 32.
+SAME_SHAPE = 0.05
 Camera = Callable[[tuple[int, int]], np.ndarray]  # (height, width) of a picture -> its intrinsics [3 3]
 
 

@@ -27,6 +27,7 @@ def ordered_map(
     if workers < 2:
         yield from map(function, items)
         return
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's threads, in the processes to come: one each is enough
     pool = concurrent.futures.ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start, initargs=(initializer,)
     )
