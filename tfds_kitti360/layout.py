@@ -139,18 +139,20 @@ def read_poses(path: pathlib.Path | str, *, damaged: dict[str, int | None] | Non
       frame id -> 4x4 float64. Rows skip slow frames, so look up by frame id.
 
     Raises:
-      DatasetError: the file cannot be read, or a line has the wrong count, a word that is no number, NaN or infinity,
-        no rotation, or a frame that an earlier line places elsewhere.
+      DatasetError: the file cannot be read, or a line has no end, the wrong count, a word that is no number, NaN or
+        infinity, no rotation, or a frame that an earlier line places elsewhere.
     """
     path = pathlib.Path(path)
     poses: dict[int, np.ndarray] = {}
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(_lines(path, keep_ends=True), 1):
         words = line.split()
         if not words:
             continue
         where = f"{path} line {number}"
         frame = int(words[0]) if _FRAME.fullmatch(words[0]) else None
         try:
+            if not line.endswith("\n"):  # the last number may have lost its last digits
+                raise DatasetError(f"{where} is cut short: no line break ends it; {_RENEW_POSES}")
             if frame is None:
                 raise DatasetError(f"{where} does not start with a frame number; {_RENEW_POSES}")
             if len(words) not in (13, 17):
@@ -209,11 +211,11 @@ def read_list(path: pathlib.Path | str) -> set[tuple[int, int]]:
     return listed
 
 
-def _lines(path: pathlib.Path) -> list[str]:
+def _lines(path: pathlib.Path, *, keep_ends: bool = False) -> list[str]:
     try:
         if path.stat().st_size > _MOST_TEXT_BYTES:
             raise DatasetError(f"{path} is far too large for the text file it should be; unpack its archive again")
-        return path.read_bytes().decode("utf-8").splitlines()
+        return path.read_bytes().decode("utf-8").splitlines(keepends=keep_ends)
     except FileNotFoundError:
         raise DatasetError(
             f"{path} is missing; unpack the archive it belongs to (see tfds_kitti360/README.md)"

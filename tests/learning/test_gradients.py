@@ -17,9 +17,9 @@ from mtl_depth.tasks import assemble
 SIZE, HALF = (64, 96), 2
 
 
-def make_run(**options):
-    """(state, gradients) of the smallest depth + instance run, without augmentation."""
-    tasks = config.Tasks(depth=config.DepthTask(weight=5.5), instance=config.InstanceTask())
+def make_run(tasks=None, **options):
+    """(state, gradients) of the smallest run, of depth + instance unless told, without augmentation."""
+    tasks = tasks or config.Tasks(depth=config.DepthTask(weight=5.5), instance=config.InstanceTask())
     network, tasks = assemble(config.Model(width=0.125), tasks)
     optimizer = make_optimizer(config.Train(), steps=10, head_multipliers={task.name: 1.0 for task in tasks})
     create = functools.partial(states.create, network=network, optimizer=optimizer, size=SIZE, frames=3)
@@ -65,8 +65,9 @@ def test_parts_have_the_gradient_of_the_whole():
 @pytest.mark.slow
 def test_features_computed_again_give_the_same_gradient():
     """How much memory that saves shows on accelerators only: XLA's CPU compiler merges the two computations again."""
-    (state, kept), (_, again) = make_run(), make_run(rematerialise=True)
-    batch = make_parts()[0]
+    tasks = config.Tasks(semantic=config.SemanticTask())
+    (state, kept), (_, again) = make_run(tasks), make_run(tasks, rematerialise=True)
+    batch = make_parts()[0] | {"semantic": np.full((HALF, *SIZE), 7, np.uint8)}
     programs = [jax.jit(gradients).lower(state, batch) for gradients in (kept, again)]
     convolutions = [program.as_text().count("stablehlo.convolution") for program in programs]
     assert convolutions[1] > 1.2 * convolutions[0]  # a forward pass more, beside one and two backward ones

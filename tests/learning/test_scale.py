@@ -1,6 +1,7 @@
 """What the compiled step sends between devices, and what a device holds, as the number of devices grows."""
 
 import argparse
+import functools
 import math
 
 import jax
@@ -14,6 +15,7 @@ from mtl_depth.tasks import assemble
 LARGEST_STATISTIC = 4 * 2 * 512  # bytes: channels of the widest BatchNorm, for both pairs of the pose network
 
 
+@functools.cache
 def compile_step(devices: int):
     """The compiled step of one clip a device."""
     return make_step(argparse.Namespace(size="64x96", width=0.125, batch=devices), devices)[1]

@@ -142,6 +142,8 @@ ROWS: list[Row] = [
         calibrated("S_rect_00: 120", "S_rect_00: 121"), "perspective.txt: S_rect is not one whole width and height"),
     row("tfds_kitti360.layout.read_poses: {} does not", "a pose of no frame", posed("x" + POSE),
         "{at}/poses.txt line 1 does not start with a frame number"),
+    row("tfds_kitti360.layout.read_poses: {} is cut short", "a pose that lost its end", posed(POSE.rstrip("\n")),
+        "{at}/poses.txt line 1 is cut short", "unpack"),
     row("tfds_kitti360.layout.read_poses: {} has", "half a pose", posed("7 1 0 0\n"),
         "{at}/poses.txt line 1 has 3 numbers after the frame"),
     row("tfds_kitti360.layout.read_poses: {} gives", "two poses of a frame", posed(POSE + POSE.replace("0\n", "5\n")),

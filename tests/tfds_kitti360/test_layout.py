@@ -96,7 +96,7 @@ def test_a_missing_or_broken_calibration_file_is_named(tmp_path, name, content):
 
 def test_poses_are_looked_up_by_frame(tmp_path):
     path = tmp_path / "cam0_to_world.txt"
-    save(path, row(4391, camera_pose(1)) + "\n" + row(4400, camera_pose(2)[:3]))
+    save(path, row(4391, camera_pose(1)) + "\n" + row(4400, camera_pose(2)[:3]) + "\n")
     poses = read_poses(path)
     assert list(poses) == [4391, 4400] and poses[4391].dtype == np.float64
     np.testing.assert_allclose(poses[4391], camera_pose(1), rtol=1e-11, atol=1e-11)
