@@ -134,7 +134,10 @@ def test_only_what_is_asked_for_is_read():
     [
         (config.DepthTask(left_out=("skye",)), "holds 'skye', which is no label of KITTI-360; did you mean sky"),
         (config.DepthTask(moving_overlap=1.5), "moving_overlap is 1.5; it is a share, 0 to 1"),
-        (config.DepthTask(motion="recorded", translation_weight=1.0), "translation_weight is at least 0, and for pred"),
+        (
+            config.DepthTask(motion="recorded", translation_weight=1.0),
+            "translation_weight has to be 0 or more, and is for pred",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence(section, sentence):

@@ -108,7 +108,7 @@ def _write_lists(tree, line):
         save(tree.frame_list(split), line)
 
 
-LISTED = "data_2d_raw/2013_05_28_drive_0003_sync/image_00/data_rect/0000000100.png x\n"
+LISTED = "data_2d_raw/2013_05_28_drive_0003_sync/image_00/data_rect/0000000100.png x.png\n"
 SPOILT = {
     "nothing": (lambda tree: shutil.rmtree(tree.root), "--manual_dir=.* is not a folder"),
     "no drive": (
