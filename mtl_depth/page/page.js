@@ -35,6 +35,11 @@ function svg(name, attributes, parent) {
   return made;
 }
 
+// Three digits, few enough characters for the margin of a chart.
+function inShort(value) {
+  return value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(1) : value.toPrecision(3);
+}
+
 // One small chart: steps to the right, values upwards.
 function showCurve(curve) {
   const box = element("figure", "", at("curves"));
@@ -48,7 +53,7 @@ function showCurve(curve) {
   const y = (value) => height - bottom - 6 - ((value - low) / (high - low || 1)) * (height - bottom - 16);
   for (const value of low === high ? [low] : [low, (low + high) / 2, high]) {
     svg("line", { x1: left, x2: width - 8, y1: y(value), y2: y(value), stroke: "#e0e0e0" }, chart);
-    svg("text", { x: left - 4, y: y(value) + 3, "text-anchor": "end" }, chart).textContent = value.toPrecision(3);
+    svg("text", { x: left - 4, y: y(value) + 3, "text-anchor": "end" }, chart).textContent = inShort(value);
   }
   svg("text", { x: left, y: height - 4 }, chart).textContent = first;
   svg("text", { x: width - 8, y: height - 4, "text-anchor": "end" }, chart).textContent = `step ${last}`;
