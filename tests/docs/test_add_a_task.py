@@ -42,7 +42,7 @@ def apply(copy: pathlib.Path) -> None:
         else:
             assert how == "instead of the same two lines", how
             changed = source
-            for line in body.splitlines():
+            for line in filter(None, body.splitlines()):
                 start = re.match(r"(FACTORIES = |from mtl_depth.tasks import )", line)[1]
                 changed = re.sub(rf"^{re.escape(start)}.*$", line, changed, count=1, flags=re.MULTILINE)
         assert changed != source, f"{place}: nothing was changed"
