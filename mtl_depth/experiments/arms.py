@@ -131,6 +131,7 @@ _SWITCHED = {
     "depth_edges": Arm("Depth, semantic edges", (), _guided(**_EDGES)),
     "depth_moving": Arm("Depth, moving left out", (), _guided(**_MOVING)),
     "semantic_guided": Arm("Depth + Semantics, all three", ("semantic",), _guided(**_SKY, **_EDGES, **_MOVING)),
+    "instance_guided": Arm("Depth + Instance, all three", ("instance",), _guided(**_SKY, **_EDGES, **_MOVING)),
     "panoptic_guided": Arm(
         "Depth + Semantics + Instance, all three", ("semantic", "instance"), _guided(**_SKY, **_EDGES, **_MOVING)
     ),
