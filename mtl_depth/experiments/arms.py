@@ -62,7 +62,7 @@ SCALES = {
     # first and needs about ten times the steps, which leaves nothing to compare after this budget.
     "small": Scale(
         streets=9, frames=90, held_out_frames=150, drawn=(188, 704), size=(96, 320), train_frames=0, eval_frames=0,
-        width=0.25, encoder_weights="", motion="recorded", steps=2000, batch_size=4, learning_rate=2e-3,
+        width=0.25, encoder_weights="", motion="recorded", steps=1200, batch_size=4, learning_rate=2e-3,
         offset_weight=0.01 * 1408 / 320, announce=False,
     ),
 }  # fmt: skip
