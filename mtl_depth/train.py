@@ -104,7 +104,8 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
                     loss = watch.follow(step, metrics, host_batch, now=bool(logs or saves))
                 except health.Broken as broken:
                     _leave_evidence(config, workdir, state, broken, checkpoints, board, writes=writes)
-                bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+                if loss is not None:
+                    bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
                 bar.update()
                 if logs:
                     values = jax.device_get(metrics)

@@ -50,13 +50,13 @@ class Watch:
         self._signs = {name: sign for task in tasks if task.health for name, sign in task.health.signs.items()}
         self._seen = dict.fromkeys(self._signs, 0)
         self._pending: tuple[int, Mapping[str, Any], Any] | None = None
-        self._loss = float("nan")
+        self._loss: float | None = None
 
-    def follow(self, step: int, metrics: Mapping[str, Any], batch: Any, *, now: bool = False) -> float:
+    def follow(self, step: int, metrics: Mapping[str, Any], batch: Any, *, now: bool = False) -> float | None:
         """Takes note of a step that was started, and waits for the one before, or `now` for this one.
 
         Returns:
-            The loss of the step that was waited for last.
+            The loss of the step that was waited for last; None while none was.
 
         Raises:
             Broken: more than `max_skipped` updates in a row were skipped. No later step was started then.

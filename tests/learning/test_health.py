@@ -33,7 +33,7 @@ def make(*, max_skipped=2, tasks=(), in_row=0):
 
 def test_steps_are_met_one_late():
     journal, watch = make()
-    assert np.isnan(watch.follow(1, metrics(0), BATCH))  # nothing has been waited for
+    assert watch.follow(1, metrics(0), BATCH) is None  # nothing has been waited for
     assert watch.follow(2, metrics(1), BATCH) == 0.5
     assert not journal.rows
     watch.settle()
