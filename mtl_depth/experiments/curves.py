@@ -1,6 +1,7 @@
 """Loss curves of several trainings as one picture."""
 
 import importlib.util
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -17,14 +18,17 @@ def check() -> None:
 
 
 def read(folder: pathlib.Path, *, weights: Mapping[str, float]) -> dict[str, Curve]:
-    """The terms of a run's metrics.jsonl by name, divided by the weight of their task, so that runs can be compared."""
+    """The terms of a run's metrics.jsonl by name, divided by the weight of their task, the given one and the learned
+    one, so that runs can be compared."""
     curves: dict[str, Curve] = {}
     for row in read_metrics(folder / "metrics.jsonl"):
         if "split" in row:
             continue
         for name, value in row.items():
-            if "/" in name:
-                curves.setdefault(name, {})[row["step"]] = value / weights.get(name.split("/")[0], 1.0)
+            task, _, term = name.partition("/")
+            if term and task != "balance":
+                weight = weights.get(task, 1.0) * math.exp(-row.get(f"balance/{task}", 0.0))
+                curves.setdefault(name, {})[row["step"]] = value / weight
     return curves
 
 

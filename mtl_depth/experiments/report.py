@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from mtl_depth.experiments import answers, curves, scoring, tables
 from mtl_depth.experiments.arms import ARMS, Scale
 from mtl_depth.experiments.tables import Scores
+from mtl_depth.learning import balance
 from mtl_depth.run_folder import load_config
 from mtl_depth.scores import aligned
 
@@ -95,7 +96,8 @@ def draw_curves(out: pathlib.Path, folders: Mapping[tuple[str, int], pathlib.Pat
         found = []
         for (arm, _), folder in folders.items():
             if arm == name and (folder / "metrics.jsonl").exists():
-                tasks = load_config(folder).tasks
+                config = load_config(folder)
+                tasks = balance.make(config.train.balance, config.tasks).tasks  # with the weights of the logged terms
                 sections = {task: getattr(tasks, task) for task in ("depth", *ARMS[name].tasks)}
                 found.append(curves.read(folder, weights={task: part.weight for task, part in sections.items()}))
         for term in dict.fromkeys(term for run in found for term in run):
