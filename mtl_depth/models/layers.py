@@ -61,7 +61,8 @@ class ReflectedConvolution(nn.Module):
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
         """Convolves; height and width stay."""
         kernel, bias = _weights(self, 3, x.shape[-1], self.bias_init)
-        return convolve_reflected(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
+        result = convolve_reflected(x.astype(self.dtype), kernel.astype(self.dtype))
+        return result + bias.astype(result.dtype)
 
 
 class JoiningConvolution(nn.Module):

@@ -42,6 +42,14 @@ def test_reflected(size, outputs):
     assert_equal_with_gradients(convolve_reflected, reflected, normal(0, 2, *size, 3), normal(1, 3, 3, 3, outputs))
 
 
+def test_one_channel_keeps_its_digits_in_half_precision():
+    """Products of bfloat16 values are exact in float32, so only a rounding of their sum could make a difference."""
+    x, kernel = normal(0, 1, 4, 6, 16).astype(jnp.bfloat16), normal(1, 3, 3, 16, 1).astype(jnp.bfloat16)
+    result = convolve_reflected(x, kernel)
+    assert result.dtype == jnp.float32
+    np.testing.assert_allclose(result, reflected(*(a.astype(jnp.float32) for a in (x, kernel))), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (4, 6)])
 def test_upsampled(size):
     def plain(x, kernel):
