@@ -115,10 +115,18 @@ def clips(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) ->
 
     Every frame of a clip has a pose if `reads` has "source_from_target". Targets need no labels, but where `reads`
     names labels that no frame of the split has, there is no clip.
+
+    Raises:
+        UserError: there is no such split, or `reads` has "image_right" and the data set was built without.
     """
     from tfds_kitti360 import plan
 
     _check_request(split, reads)
+    if "image_right" in reads and not dataset.stereo:  # the flags tell of files that the download had
+        raise UserError(
+            f"{dataset.path} holds no right images, which config.tasks.depth.stereo needs; delete that folder and "
+            "build again with --stereo, or leave the setting out"
+        )
     found: list[Clip] = []
     posed, labelled = dataset.has("pose"), [dataset.has(kind) for kind in ("semantic", "instance") if kind in reads]
     for name, drive in dataset.metadata["drives"].items():

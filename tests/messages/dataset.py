@@ -150,13 +150,15 @@ def without_a_frame(at):
     return build_again(at)
 
 
-def training(config, *, spoil=lambda workdir: contextlib.nullcontext()):
+def training(config, *arguments, spoil=lambda workdir: contextlib.nullcontext()):
     """The command that trains on the built data set, in a folder that was spoilt, or within what spoils it."""
 
     def provoke(at):
         data_dir = f"--config.data.data_dir={built_once() / 'built'}"
         with spoil(at / "run"):
-            return main(f"--config=configs/{config}.py", "--workdir={at}/run", data_dir, "--config.data.size=32,96")(at)
+            return main(
+                f"--config=configs/{config}.py", "--workdir={at}/run", data_dir, "--config.data.size=32,96", *arguments
+            )(at)
 
     return provoke
 
@@ -218,6 +220,9 @@ ROWS: list[Row] = [
         "config.data.stride=0", "1 or more"),
     row("data.train_batches: config.train.batch_size", "a batch that the processes cannot share",
         batches_of(batch_size=3, process_count=2), "config.train.batch_size=3", "2, the processes"),
+    row("data.clips: {} holds no right images", "stereo on a data set built without", 
+        training("depth", "--config.tasks.depth.stereo=True"),
+        f"{VERSION} holds no right images", "config.tasks.depth.stereo", "--stereo"),
     row("data.train_batches: {} has no training clip", "no clip with what the tasks read",
         batches_of(reads=frozenset({"instance"})), "no training clip with instance"),
     row("data._check_request", "an unknown split", frames_of_no_split, "'vall'", "train, val, test"),
