@@ -38,7 +38,7 @@ def write(
         batch_size: pictures at a time; those of one batch have one size.
 
     Raises:
-        UserError: there are no test pictures, or the network answers neither labels nor instances.
+        UserError: there are no test pictures, or the network answers neither labels nor instances with scores.
     """
     found = list(test_pictures(root))
     if not found:
@@ -52,6 +52,11 @@ def write(
             if not answers.keys() & {"labels", "instances"}:
                 raise UserError(
                     "This network predicts depth only; a submission needs semantics or instances (--format=kitti360)."
+                )
+            if "instances" in answers and "scores" not in answers:
+                raise UserError(
+                    "The instances of this network are the report's value map, which has no scores; a submission needs "
+                    "a run with config.tasks.instance.head=panoptic."
                 )
             for row, (stem, _) in enumerate(part):
                 if "labels" in answers:

@@ -68,10 +68,15 @@ def other_safetensors(at):
     restore.load_perceiver(path)
 
 
-def submitting(at):
-    folder = at / "raw/data_2d_test/2013_05_28_drive_0008_sync/image_00/data_rect"
-    saved(folder / "0000000002.png", np.zeros((8, 8, 3), np.uint8))
-    submission.write(at / "raw", at / "out", lambda image: {"depth": np.ones(image.shape[:3])})
+def submitting(kind):
+    """Of a network that answers nothing else."""
+
+    def provoke(at):
+        folder = at / "raw/data_2d_test/2013_05_28_drive_0008_sync/image_00/data_rect"
+        saved(folder / "0000000002.png", np.zeros((8, 8, 3), np.uint8))
+        submission.write(at / "raw", at / "out", lambda image: {kind: np.ones(image.shape[:3])})
+
+    return provoke
 
 
 def predicting(given, *, output="out"):
@@ -157,7 +162,10 @@ ROWS: list[Row] = [
         "--config.data.manual_dir=KITTI360_ROOT"),
     row("submission.write: {} holds", "a download without test images",
         lambda at: submission.write(at, at / "out", dict), "{at} holds no data_2d_test", "unpack"),
-    row("submission.write: This network", "a submission of depth", submitting, "semantics or instances", "--format"),
+    row("submission.write: This network", "a submission of depth", submitting("depth"),
+        "semantics or instances", "--format"),
+    row("submission.write: The instances", "a submission of a value map", submitting("instances"),
+        "no scores", "config.tasks.instance.head=panoptic"),
     row("submission.write_semantic", "labels that cannot be written",
         lambda at: submission.write_semantic(written(at / "a.png/b").parent, np.zeros((2, 2), np.uint8)),
         "{at}/a.png cannot be written"),
