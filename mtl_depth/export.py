@@ -173,7 +173,10 @@ MEANING = {
 def write_monodepth2(perceiver: Perceiver, output: pathlib.Path, batch: int | None = None) -> None:
     """encoder.pth, depth.pth and, where motion is predicted, pose_encoder.pth and pose.pth (SPEC 4)."""
     height, width = perceiver.size
-    pretrained.export_monodepth2(perceiver.variables, output, height=height, width=width)
+    depth = perceiver.config.tasks.depth
+    pretrained.export_monodepth2(
+        perceiver.variables, output, height=height, width=width, use_stereo=depth is not None and depth.stereo
+    )
     farthest, nearest = depth_range(perceiver)
     if not np.allclose((nearest, farthest), MONODEPTH2_RANGE):
         log.say(

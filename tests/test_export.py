@@ -113,18 +113,20 @@ def test_monodepth2_holds_the_depth_network(tmp_path, monkeypatch, capsys):
     given = {}
     monkeypatch.setattr(pretrained, "export_monodepth2", lambda *values, **options: given.update(options))
     export.run(fake_run.config(*NAMES), tmp_path, "monodepth2", tmp_path)
-    assert given == {"height": fake_run.SIZE[0], "width": fake_run.SIZE[1]}
+    assert given == {"height": fake_run.SIZE[0], "width": fake_run.SIZE[1], "use_stereo": False}
     assert "Note" not in capsys.readouterr().err
 
 
 def test_another_range_of_depth_is_told_to_monodepth2_s_users(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(pretrained, "export_monodepth2", lambda *values, **options: None)
+    given = {}
+    monkeypatch.setattr(pretrained, "export_monodepth2", lambda *values, **options: given.update(options))
     config = fake_run.config("depth")
-    config.tasks.depth.motion = "recorded"
-    metric = dataclasses.replace(fake_run.perceiver(*NAMES), tasks=assemble(config.model, config.tasks)[1])
+    config.tasks.depth.motion, config.tasks.depth.stereo = "recorded", True
+    _, tasks = assemble(config.model, config.tasks)
+    metric = dataclasses.replace(fake_run.perceiver(*NAMES), config=config, tasks=tasks)
     assert export.depth_range(metric) == pytest.approx((200, 1))
     export.write_monodepth2(metric, tmp_path)
-    assert "disparity 0 to 1 means 200 to 1 m" in capsys.readouterr().err
+    assert "disparity 0 to 1 means 200 to 1 m" in capsys.readouterr().err and given["use_stereo"] is True
 
 
 def test_what_does_not_exist_is_refused(tmp_path):
