@@ -156,6 +156,10 @@ def check_settings(config: configuration.Config, devices: Devices) -> None:
             f"config.data.size is {tuple(config.data.size)}; give height and width, each a multiple of 32, "
             "as in --config.data.size=192,640."
         )
+    if config.tasks.depth is not None and config.data.clip_length == 1:
+        raise UserError(
+            "config.data.clip_length is 1, but depth is learned from neighbouring frames; choose an odd number above 1."
+        )
     if train.steps is not None and train.steps < 1:
         raise UserError(f"config.train.steps is {train.steps}; it must be at least 1, or None to count epochs.")
     if not train.learning_rate > 0:

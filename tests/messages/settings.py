@@ -108,6 +108,8 @@ ROWS: list[Row] = [
         depth("--config.train.log_every=0"), "config.train.log_every is 0", "at least 1"),
     row("train.check_settings: config.train.{} is {}; it must be at least 0.", "fewer than no skipped steps",
         depth("--config.train.max_skipped=-1"), "config.train.max_skipped is -1", "at least 0"),
+    row("train.check_settings: config.data.clip_length", "depth from single frames",
+        depth("--config.data.clip_length=1"), "config.data.clip_length is 1", "above 1"),
     row("train.check_settings: config.train.steps", "no steps", depth("--config.train.steps=0"),
         "config.train.steps is 0", "None to count epochs"),
     row("train.check_settings: config.train.learning_rate", "no learning rate",
