@@ -60,6 +60,7 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         split=evaluation.split,
         batch_size=evaluation.batch_size,
         crop=config.tasks.depth.crop if config.tasks.depth else "",
+        flip=perceiver.flip,
     )
     if perceiver.network is not None and perceiver.network.pose is not None:
         motion = odometry.measure(

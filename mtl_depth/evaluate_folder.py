@@ -14,7 +14,7 @@ from mtl_depth import footage, inference, pictures, scores
 from mtl_depth.config import Config
 from mtl_depth.errors import UserError
 from mtl_depth.image import resize_bilinear
-from mtl_depth.inference import perceive_padded, to_float
+from mtl_depth.inference import FLIPPED, perceive_padded, to_float
 from mtl_depth.metrics import depth as metrics
 from mtl_depth.runtime import log
 from mtl_depth.tasks.base import add
@@ -94,7 +94,7 @@ def run(
         "scale": {"median": float(np.median(ratios)), "spread": float(np.std(ratios) / np.mean(ratios))},
         "metric": perceiver.metric,
         "unmatched": unmatched,
-        "recipe": RECIPE.format(truth=truth, scale=scale, crop=crop or "no"),
+        "recipe": RECIPE.format(truth=truth, scale=scale, crop=crop or "no") + FLIPPED * perceiver.flip,
     }
     path = pathlib.Path(workdir) / RESULT
     log.write_json(path, result)

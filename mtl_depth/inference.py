@@ -28,6 +28,7 @@ RECIPE = (
     "errors a frame, then averaged over the frames. median_scaled: prediction times median(truth) / median(prediction) "
     "of the frame; unscaled: as predicted."
 )
+FLIPPED = " Disparity is the mean of that predicted for the picture and, mirrored back, for the mirrored picture."
 
 
 def measure(
@@ -40,6 +41,7 @@ def measure(
     batch_size: int,
     studied: dict[str, Any] | None = None,
     crop: str = "",
+    flip: bool = False,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Scores predictions on the frames of a split that have any truth the tasks are scored against.
@@ -53,6 +55,7 @@ def measure(
         batch_size: frames at a time.
         studied: what `study` answered; None: the trivial baselines are computed now.
         crop: the one that the depth task scores inside, to be named in the recipe.
+        flip: whether `perceive` averages with the mirrored answer, to be named there too.
         progress: whether to show a bar.
 
     Returns:
@@ -90,7 +93,7 @@ def measure(
     sections = {}
     for task in tasks:
         sections |= task.metrics.summarise(sums[task.name])
-    return {"split": split, "frames": total, **sections, "recipe": RECIPE.format(crop=crop or "no")}
+    return {"split": split, "frames": total, **sections, "recipe": RECIPE.format(crop=crop or "no") + FLIPPED * flip}
 
 
 def one_behind(items: Iterable[Item]) -> Iterator[Item]:

@@ -82,7 +82,7 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
         reading = {"threads": config.data.threads, "workers": config.data.workers}
         batches = waiting.metered(batches, warn=lambda share: board.say(waiting.advice(share, **reading)))
         stack.callback(batches.close)
-        perceive = inference.make_perceive(network, tasks)
+        perceive = inference.make_perceive(network, tasks, flip=config.evaluation.flip)
         look = jax.jit(functools.partial(network.apply, train=False))
         evaluate = _make_evaluate(config, tasks, dataset, devices, perceive, progress=writes)
         if writes:
@@ -226,7 +226,7 @@ def _make_evaluate(
         return inference.measure(
             functools.partial(perceive, variables), tasks, dataset, config.data,
             split=config.evaluation.split, batch_size=config.evaluation.batch_size, studied=studied(),
-            crop=config.tasks.depth.crop if config.tasks.depth else "", progress=progress,
+            crop=config.tasks.depth.crop if config.tasks.depth else "", flip=config.evaluation.flip, progress=progress,
         )  # fmt: skip
 
     return evaluate

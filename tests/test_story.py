@@ -95,6 +95,19 @@ def test_evaluate_predict_table(uninterrupted, data_dir, tmp_path, capsys):
     json.loads((tmp_path / "table.json").read_text())
 
 
+@pytest.mark.slow
+def test_the_flip_is_in_the_evaluations_while_training_too(data_dir, tmp_path):
+    def scored(*options: str) -> dict:
+        assert run(data_dir, tmp_path, "--config.train.steps=1", *options, variant="depth") == 0
+        return json.loads((tmp_path / "evaluation.json").read_text())
+
+    flip = "--config.evaluation.flip=True"
+    trained, alone, plain = scored(flip), scored(flip, "--mode=evaluate"), scored("--mode=evaluate")
+    assert trained["depth"]["unscaled"] == pytest.approx(alone["depth"]["unscaled"], rel=1e-5)
+    assert trained["depth"]["unscaled"] != pytest.approx(plain["depth"]["unscaled"], rel=1e-5)
+    assert "mirrored" in trained["recipe"] and trained["recipe"] == alone["recipe"] != plain["recipe"]
+
+
 def test_another_run_in_the_same_folder_is_refused(uninterrupted, data_dir, capsys):
     assert run(data_dir, uninterrupted, variant="depth") == 2
     assert "config.tasks.instance" in capsys.readouterr().err
