@@ -15,7 +15,7 @@ from mtl_depth.models.heads import DisparityHead
 from mtl_depth.models.network import init, make_network
 
 torch = pytest.importorskip("torch")
-torch_reference = pytest.importorskip("mtl_depth.benchmarks.peer_networks")
+from mtl_depth.benchmarks import peer_networks as torch_reference  # noqa: E402
 
 SIZE = (64, 96)
 IMAGES = np.random.default_rng(0).uniform(size=(2, *SIZE, 3)).astype(np.float32)

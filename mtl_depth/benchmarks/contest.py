@@ -10,8 +10,10 @@ from mtl_depth.benchmarks import measure, profile
 
 try:
     from mtl_depth.benchmarks import peer
-except ImportError:  # PyTorch is not installed: ours alone is printed
-    peer = None
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    peer = None  # PyTorch is not installed: ours alone is printed
 
 
 class Ours(NamedTuple):

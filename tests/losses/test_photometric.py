@@ -57,7 +57,8 @@ def example(seed=0, *, scales=4, dtype=np.float32):
 
 def test_equals_pytorch_with_all_gradients():
     torch = pytest.importorskip("torch")
-    torch_objective = pytest.importorskip("mtl_depth.benchmarks.peer_objective")
+    from mtl_depth.benchmarks import peer_objective
+
     with jax.enable_x64(True):
         inputs = example(dtype=np.float64)
         (loss, per_scale, selected), (by_disparity, by_vector) = objective_and_gradients(*inputs)
@@ -65,7 +66,7 @@ def test_equals_pytorch_with_all_gradients():
 
         leaves = [torch.tensor(np.asarray(x), requires_grad=True) for x in (*inputs[0], motions)]
         images = [torch.tensor(np.moveaxis(np.asarray(x), -1, -3)) for x in inputs[2:]]
-        terms, masks = torch_objective.per_scale(leaves[:4], leaves[4], *images, torch.tensor(INTRINSICS))
+        terms, masks = peer_objective.per_scale(leaves[:4], leaves[4], *images, torch.tensor(INTRINSICS))
         terms.mean().backward()
         (expected_by_vector,) = back(jnp.asarray(leaves[4].grad.numpy()))
 

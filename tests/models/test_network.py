@@ -21,6 +21,14 @@ FRAMES = 3
 QUICK = {"xla_backend_optimization_level": 0}  # halves the time to compile
 
 
+def torch_network():
+    """The same network, written from the formulas in PyTorch."""
+    pytest.importorskip("torch")
+    from mtl_depth.benchmarks.peer_networks import Monodepth2
+
+    return Monodepth2(18, WIDTH)
+
+
 @pytest.fixture(scope="module")
 def network():
     return make_network(width=WIDTH, heads=(("depth", DisparityHead(WIDTH)),), predict_motion=True)
@@ -28,8 +36,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def reference():
-    pytest.importorskip("torch")
-    return pytest.importorskip("mtl_depth.benchmarks.peer_networks").Monodepth2(18, WIDTH).eval()
+    return torch_network().eval()
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +57,7 @@ def evaluated(network, variables, clip):
 @pytest.fixture(scope="module")
 def trained(clip):
     """Gradients, outputs and statistics of a training pass, in float64."""
-    pytest.importorskip("torch")
-    reference = pytest.importorskip("mtl_depth.benchmarks.peer_networks").Monodepth2(18, WIDTH).double().train()
+    reference = torch_network().double().train()
     with jax.enable_x64(True):
         head = DisparityHead(WIDTH, jnp.float64)
         network = make_network(width=WIDTH, dtype=jnp.float64, heads=(("depth", head),), predict_motion=True)
