@@ -15,23 +15,6 @@ METRES_PER_UNIT = 1 / 256  # of a 16-bit depth picture, as in KITTI
 _FARTHEST_UNIT = 65535
 
 
-def find(path: str | pathlib.Path) -> list[pathlib.Path]:
-    """The picture itself, or a folder's pictures in the order of their names.
-
-    Raises:
-        UserError: nothing is there, or nothing that is read.
-    """
-    path = pathlib.Path(path)
-    if not path.exists():
-        raise UserError(f"{path} does not exist; --input is a picture or a folder of pictures.")
-    found = [path] if path.is_file() else sorted(path.iterdir())
-    found = [file for file in found if file.suffix.lower() in ENDINGS and not file.name.startswith(".")]
-    if not found:
-        kind = "is not a picture" if path.is_file() else "holds no picture"
-        raise UserError(f"{path} {kind} that can be read; the endings read are {' '.join(ENDINGS)}.")
-    return found
-
-
 def read(path: str | pathlib.Path) -> UInt8[np.ndarray, "h w 3"]:
     """The colours, turned as the camera's orientation mark says; grey becomes RGB and opacity is dropped.
 

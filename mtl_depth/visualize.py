@@ -133,13 +133,6 @@ def _outline(values: Integer[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     return edge
 
 
-def error_picture(error: Float[np.ndarray, "h w"], *, largest: float) -> Picture:
-    """Errors from white (none) to dark red (`largest` or more); NaN, where there is no truth, is grey."""
-    share = np.clip(np.nan_to_num(error) / largest, 0, 1)[..., None]
-    colors = 255 * (1 - share) + np.array([140, 0, 0]) * share
-    return np.where(np.isnan(error)[..., None], 128, np.rint(colors)).astype(np.uint8)
-
-
 def mask_picture(mask: Bool[np.ndarray, "h w"], image: UInt8[np.ndarray, "_ _ 3"]) -> Picture:
     """The image where the mask holds, darkened elsewhere."""
     image = fit(image, mask.shape)

@@ -12,9 +12,10 @@ FRAMES = [np.full((36, 50, 3), value, np.uint8) for value in (20, 120, 220)]  # 
 
 @pytest.fixture
 def folder(tmp_path):
-    for name, frame in zip(("b", "a", "c"), FRAMES):
-        pictures.write(tmp_path / f"{name}.png", frame)
+    for name, frame in zip(("b.png", "a.png", "c.PNG"), FRAMES):
+        pictures.write(tmp_path / name, frame)
     (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / ".hidden.png").write_bytes(b"")
     return tmp_path
 
 

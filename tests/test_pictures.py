@@ -11,20 +11,6 @@ from mtl_depth.errors import UserError
 COLOURS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 
 
-def test_finds_pictures_by_their_endings(tmp_path):
-    for name in ("b.PNG", "a.jpg", "notes.txt", ".hidden.png"):
-        (tmp_path / name).write_bytes(b"")
-    assert [file.name for file in pictures.find(tmp_path)] == ["a.jpg", "b.PNG"]
-    assert pictures.find(tmp_path / "a.jpg") == [tmp_path / "a.jpg"]
-    with pytest.raises(UserError, match=r"notes.txt is not a picture.*\.png \.jpg"):
-        pictures.find(tmp_path / "notes.txt")
-    with pytest.raises(UserError, match="does not exist"):
-        pictures.find(tmp_path / "absent")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"empty holds no picture.*\.png \.jpg"):
-        pictures.find(tmp_path / "empty")
-
-
 def test_reads_colour_grey_opacity_and_palette(tmp_path):
     picture = PIL.Image.fromarray(COLOURS)
     for mode in ("RGB", "RGBA", "L", "P", "1"):

@@ -70,9 +70,7 @@ def test_instances_lie_over_the_image():
     np.testing.assert_array_equal(picture[0, 3], (200, 200, 200))
 
 
-def test_errors_and_masks():
-    picture = visualize.error_picture(np.array([[0.0, 1.0, 5.0, np.nan]]), largest=1.0)
-    np.testing.assert_array_equal(picture, [[(255, 255, 255), (140, 0, 0), (140, 0, 0), (128, 128, 128)]])
+def test_masks():
     masked = visualize.mask_picture(np.array([[True, False]]), np.full((1, 2, 3), 100, np.uint8))
     np.testing.assert_array_equal(masked[0, :, 0], [100, 25])
 

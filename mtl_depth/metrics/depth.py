@@ -41,7 +41,8 @@ def depth_errors(
     gt, prediction = np.asarray(gt, np.float64), np.asarray(prediction, np.float64)
     if gt.shape != prediction.shape:
         raise ValueError(f"ground truth is {gt.shape}, the prediction {prediction.shape}: resize the prediction first")
-    gt, prediction = _valid(gt, prediction, nearest=nearest, farthest=farthest, crop=crop)
+    valid = (gt > nearest) & (gt < farthest) & crop_mask(gt.shape, crop)
+    gt, prediction = gt[valid], prediction[valid]
     if not gt.size:
         return None
     if median_scaling:
@@ -51,40 +52,12 @@ def depth_errors(
     return {name: float(value) for name, value in value_errors(gt, prediction).items()}
 
 
-def scale_ratio(
-    gt: Real[Array | np.ndarray, "h w"],
-    prediction: Real[Array | np.ndarray, "h w"],
-    *,
-    nearest: float | int = 1e-3,
-    farthest: float | int = 80.0,
-    crop: str | None = None,
-) -> float | None:
-    """median(gt) / median(prediction) over the pixels that `depth_errors` compares: 1 for a metric model, else the
-    scale that it lacks; None if no pixel is valid."""
-    gt, prediction = np.asarray(gt, np.float64), np.asarray(prediction, np.float64)
-    gt, prediction = _valid(gt, prediction, nearest=nearest, farthest=farthest, crop=crop)
-    return float(np.median(gt) / np.median(prediction)) if gt.size else None
-
-
 def summarise_ratios(ratios: Sequence[float]) -> dict[str, float]:
     """Median over frames, and spread: half the width of the middle 68 % of them; {} without any."""
     if not len(ratios):
         return {}
     low, middle, high = np.percentile(ratios, (16, 50, 84))
     return {"median": float(middle), "spread": float(high - low) / 2}
-
-
-def _valid(
-    gt: Real[np.ndarray, "h w"],
-    prediction: Real[np.ndarray, "h w"],
-    *,
-    nearest: float | int,
-    farthest: float | int,
-    crop: str | None,
-) -> tuple[Real[np.ndarray, "n"], Real[np.ndarray, "n"]]:
-    """Measured and predicted depth of the pixels with nearest < gt < farthest inside the crop."""
-    valid = (gt > nearest) & (gt < farthest) & crop_mask(gt.shape, crop)
-    return gt[valid], prediction[valid]
 
 
 def value_errors(gt: Real[np.ndarray, "n"], prediction: Real[np.ndarray, "n"]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import collections
 import concurrent.futures
-import json
 import pathlib
 
 import tqdm
@@ -55,8 +54,3 @@ def write_drive(out: pathlib.Path, drive: int, ride: Drive, settings: Settings, 
             job.result()
     kinds = collections.Counter(ride.city.things[thing] for thing in seen if thing)
     writer.write_json(writer.truth_folder(out, drive) / "objects.json", dict(kinds))
-
-
-def read_objects(root: pathlib.Path, drive: int) -> dict[str, int]:
-    """How many things of each kind a drive shows with 20 pixels or more in some frame."""
-    return json.loads((writer.truth_folder(root, drive) / "objects.json").read_text())
