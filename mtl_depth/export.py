@@ -102,7 +102,7 @@ def write_onnx(perceiver: Perceiver, output: pathlib.Path, batch: int | None = N
         import jax2onnx
         import onnx
     except ImportError:
-        raise UserError("--format=onnx needs jax2onnx: pip install 'mtl_depth[onnx]'") from None
+        raise UserError("--format=onnx needs jax2onnx: pip install -c constraints.txt -e '.[onnx]'") from None
 
     image = _image(perceiver, 1)
     outputs = jax.eval_shape(functools.partial(perceiver.network.apply, method="perceive"), perceiver.variables, image)

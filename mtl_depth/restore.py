@@ -134,7 +134,7 @@ def _read_onnx(path: pathlib.Path, description: Mapping[str, Any]) -> Callable[[
     try:
         import onnxruntime
     except ImportError:
-        raise UserError(f"{path} needs onnxruntime: pip install 'mtl_depth[onnx]'") from None
+        raise UserError(f"{path} needs onnxruntime: pip install -c constraints.txt -e '.[onnx]'") from None
     session = onnxruntime.InferenceSession(str(path), providers=onnxruntime.get_available_providers())
     names = list(description["outputs"])
     return lambda image: dict(zip(names, session.run(names, {"image": np.asarray(image, np.float32)})))

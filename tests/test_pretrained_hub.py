@@ -92,14 +92,14 @@ def test_without_the_client_there_is_a_reason(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     path, reason = pretrained.resolve_weights("timm/resnet18.tv_in1k")
     assert path is None
-    assert "pip install 'mtl_depth[hub]'" in reason
+    assert "pip install -c constraints.txt -e '.[hub]'" in reason
 
 
 def test_without_torch_pth_files_name_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torch", None)
     path = tmp_path / "resnet18.pth"
     path.touch()
-    with pytest.raises(UserError, match=r"pip install 'mtl_depth\[torch\]'"):
+    with pytest.raises(UserError, match=r"pip install -c constraints.txt -e '\.\[torch\]'"):
         pretrained.load_resnet(path)
 
 

@@ -91,5 +91,7 @@ def _torch(purpose: str) -> Any:
     try:
         import torch
     except ImportError as error:
-        raise UserError(f"{purpose[0].upper()}{purpose[1:]} needs torch: pip install 'mtl_depth[torch]'") from error
+        raise UserError(
+            f"{purpose[0].upper()}{purpose[1:]} needs torch: pip install -c constraints.txt -e '.[torch]'"
+        ) from error
     return torch

@@ -46,7 +46,7 @@ def resolve_weights(name_or_path: str) -> ResolvedWeights:
         import huggingface_hub
         from huggingface_hub import errors
     except ImportError:
-        return ResolvedWeights(None, "huggingface_hub is not installed (pip install 'mtl_depth[hub]')")
+        return ResolvedWeights(None, "huggingface_hub is not installed (pip install -c constraints.txt -e '.[hub]')")
     try:
         return ResolvedWeights(_fetch(huggingface_hub, name_or_path))
     except errors.LocalEntryNotFoundError:  # offline and not in the cache; a kind of EntryNotFoundError

@@ -153,7 +153,7 @@ ROWS: list[Row] = [
     row("export.run: --batch", "a batch that is no number", exporting("onnx", batch="some"), "--batch=some", "free"),
     row("export.run: {} is an exported", "exporting an export", exporting_program, "export is an exported program"),
     row("export.write_onnx", "no library for ONNX", without("jax2onnx", exporting("onnx")), "--format=onnx",
-        "pip install 'mtl_depth[onnx]'"),
+        "pip install -c constraints.txt -e '.[onnx]'"),
     row("export.write_kitti360", "a submission without test images", exporting("kitti360"),
         "--config.data.manual_dir=KITTI360_ROOT"),
     row("submission.write: {} holds", "a download without test images",

@@ -117,7 +117,7 @@ ROWS: list[Row] = [
     row("pretrained.files._as_array: {}: {} holds no", "words for numbers", read_npz(a=np.array(["zero"])),
         "{at}/a.npz: a holds no numbers"),
     row("pretrained.files._torch", "no torch for its files", without_torch, "{at}/a.pth needs torch",
-        "pip install 'mtl_depth[torch]'"),
+        "pip install -c constraints.txt -e '.[torch]'"),
     row("pretrained.hub.resolve_weights: There is no", "a name that is none",
         lambda at: hub.resolve_weights(str(at / "a.pth")), "There is no weight file {at}/a.pth", "timm/resnet18"),
     row("pretrained.hub.resolve_weights: The hub", "a name that the hub does not know", not_on_the_hub,
