@@ -8,7 +8,7 @@ import numpy as np
 from mtl_depth import data as dataset_reader
 from mtl_depth.config import Data
 from mtl_depth.metrics import odometry as metrics
-from mtl_depth.perceiver import to_float
+from mtl_depth.perceiver import fill_up, to_float
 from mtl_depth.runtime import log
 
 Run = tuple[np.ndarray, np.ndarray]  # predicted and recorded second_from_first [n 4 4] of frames without a gap
@@ -56,9 +56,8 @@ def _runs(motion: Callable[[Any, Any], Any], dataset: Any, data: Data, *, split:
     last = None
     for batch in dataset_reader.pair_batches(dataset, data, split=split, batch_size=batch_size):
         images = to_float(batch["image"])
-        missing = batch_size - len(images)  # filled up, so that one shape is compiled
-        images = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
-        predicted = np.asarray(motion(images[:, 0], images[:, 1]), np.float64)[: batch_size - missing]
+        first, second = (fill_up(images[:, frame], batch_size=batch_size) for frame in (0, 1))
+        predicted = np.asarray(motion(first, second), np.float64)[: len(images)]
         recorded = np.linalg.inv(batch["source_from_target"][:, 0].astype(np.float64))
         for drive, frame, ours, true in zip(batch["drive"].tolist(), batch["frame"].tolist(), predicted, recorded):
             if last != (drive, frame - 1):

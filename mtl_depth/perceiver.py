@@ -144,7 +144,7 @@ def perceive_padded(
 
 
 def fill_up(image: Float[np.ndarray, "b h w 3"], *, batch_size: int) -> Float[np.ndarray, "n h w 3"]:
-    """The images and as many copies of the last as make `batch_size`."""
+    """The images and as many copies of the last as make `batch_size`, so that one shape is compiled."""
     return np.concatenate([image, np.repeat(image[-1:], batch_size - len(image), axis=0)])
 
 

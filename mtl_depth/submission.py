@@ -20,6 +20,7 @@ from jaxtyping import Integer, UInt8
 
 from mtl_depth import pictures
 from mtl_depth.errors import UserError
+from mtl_depth.perceiver import to_float
 from mtl_depth.runtime import log
 from mtl_depth.tasks.classes import ID_FROM_TRAIN_ID, classes_at
 
@@ -47,7 +48,7 @@ def write(
         for start in range(0, len(found), batch_size):
             part = found[start : start + batch_size]
             images = np.stack([pictures.read(path) for _, path in part])
-            answers = {name: np.asarray(value) for name, value in perceive(images.astype(np.float32) / 255).items()
+            answers = {name: np.asarray(value) for name, value in perceive(to_float(images)).items()
                        if name in ("semantic", "labels", "instances", "scores")}  # fmt: skip
             if not answers.keys() & {"labels", "instances"}:
                 raise UserError(

@@ -255,7 +255,7 @@ def _leave_evidence(
 def _pictures(look: Any, tasks: tuple[Any, ...], perceive: Any, state: states.TrainState, batch: Any) -> dict[str, Any]:
     """What the first samples of a batch look like to the network now."""
     few = {name: array[:2] for name, array in (batch[0] if isinstance(batch, tuple) else batch).items()}
-    few["image"] = few["image"].astype("float32") / 255
+    few["image"] = inference.to_float(few["image"])
     variables = {"params": state.params, "batch_stats": state.batch_stats}
     outputs = dict(perceive(variables, few["image"][:, few["image"].shape[1] // 2]))
     if any(task.predicts_motion for task in tasks) or "camera" in state.params:
