@@ -172,11 +172,9 @@ MEANING = {
 
 def write_monodepth2(perceiver: Perceiver, output: pathlib.Path, batch: int | None = None) -> None:
     """encoder.pth, depth.pth and, where motion is predicted, pose_encoder.pth and pose.pth (SPEC 4)."""
-    height, width = perceiver.size
-    depth = perceiver.config.tasks.depth
-    pretrained.export_monodepth2(
-        perceiver.variables, output, height=height, width=width, use_stereo=depth is not None and depth.stereo
-    )
+    (height, width), depth = perceiver.size, perceiver.config.tasks.depth
+    stereo = depth is not None and depth.stereo
+    pretrained.export_monodepth2(perceiver.variables, output, height=height, width=width, use_stereo=stereo)
     farthest, nearest = depth_range(perceiver)
     if not np.allclose((nearest, farthest), MONODEPTH2_RANGE):
         log.say(

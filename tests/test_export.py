@@ -115,6 +115,10 @@ def test_monodepth2_holds_the_depth_network(tmp_path, monkeypatch, capsys):
     export.run(fake_run.config(*NAMES), tmp_path, "monodepth2", tmp_path)
     assert given == {"height": fake_run.SIZE[0], "width": fake_run.SIZE[1], "use_stereo": False}
     assert "Note" not in capsys.readouterr().err
+    config = fake_run.config(*NAMES)
+    config.tasks.depth.stereo = True
+    export.write_monodepth2(dataclasses.replace(fake_run.perceiver(*NAMES), config=config), tmp_path)
+    assert given["use_stereo"] is True
 
 
 def test_another_range_of_depth_is_told_to_monodepth2_s_users(tmp_path, monkeypatch, capsys):

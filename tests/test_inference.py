@@ -225,9 +225,7 @@ def test_motion_without_a_pose_network_is_refused(perceiver):
 
 def test_published_weights_are_a_perceiver_too(tmp_path, monkeypatch):
     (tmp_path / "encoder.pth").write_bytes(b"read by the pretrained package, which has its own tests")
-    settings = pretrained.Monodepth2Settings(
-        depth=50, size=(320, 1024), predict_motion=True, use_stereo=False, farthest=80.0
-    )
+    settings = pretrained.Monodepth2Settings(depth=50, size=(320, 1024), predict_motion=True, farthest=80.0)
     monkeypatch.setattr(pretrained, "read_monodepth2_settings", lambda path: settings)
     monkeypatch.setattr(pretrained, "load_monodepth2", lambda path: {"params": {}, "batch_stats": {}})
     loaded = inference.load_perceiver(tmp_path)

@@ -26,7 +26,6 @@ class Monodepth2Settings(NamedTuple):
         depth: layers of the ResNet encoders.
         size: height and width of the images it was trained on.
         predict_motion: whether the folder has a pose network.
-        use_stereo: whether it was trained on stereo pairs.
         nearest: depth at disparity 1, which the original fixes.
         farthest: depth at disparity 0.
     """
@@ -34,7 +33,6 @@ class Monodepth2Settings(NamedTuple):
     depth: int
     size: tuple[int, int]
     predict_motion: bool
-    use_stereo: bool
     nearest: float = 0.1
     farthest: float = 100.0
 
@@ -90,7 +88,6 @@ def read_monodepth2_settings(directory: str | pathlib.Path) -> Monodepth2Setting
         depth=resnet_depth(arrays, source=files["encoder"], prefix=_PREFIX),
         size=size,
         predict_motion="pose" in files,
-        use_stereo=bool(arrays.get("use_stereo", False)),
     )
 
 
