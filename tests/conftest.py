@@ -1,8 +1,10 @@
 """Fixtures shared by all tests: where the reference data lie, and flags parsed for grain's workers."""
 
 import collections
+import fcntl
 import os
 import pathlib
+from collections.abc import Callable
 
 # Before jax is imported anywhere: eight devices on the CPU, so that tests can compare one device with many; and no
 # optimisation in XLA, which halves the time that tests wait for compilation.
@@ -65,12 +67,39 @@ def excerpt() -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def city(tmp_path_factory) -> pathlib.Path:
-    """Two short streets of the synthetic city in KITTI-360's layout; the second is the val list."""
-    from tfds_kitti360.city.__main__ import main
+    """Two short streets of the synthetic city in KITTI-360's layout, to be read only; the second is the val list."""
 
-    root = tmp_path_factory.mktemp("city") / "raw"
-    assert main([f"--out={root}", "--drives=2", "--frames=6", "--size=94x352"]) == 0
-    return root
+    def draw(folder: pathlib.Path) -> None:
+        from tfds_kitti360.city.__main__ import main
+
+        assert main([f"--out={folder}", "--drives=2", "--frames=6", "--size=94x352"]) == 0
+
+    return _made_once(tmp_path_factory, "city", draw)
+
+
+@pytest.fixture(scope="session")
+def built_city(city, tmp_path_factory) -> pathlib.Path:
+    """The data set of `city` at 64x96, to be read only."""
+
+    def build(folder: pathlib.Path) -> None:
+        from tfds_kitti360.build import main
+
+        assert main([f"--manual_dir={city}", f"--data_dir={folder}", "--size=64x96"]) == 0
+
+    return _made_once(tmp_path_factory, "built_city", build)
+
+
+def _made_once(tmp_path_factory, name: str, make: Callable[[pathlib.Path], None]) -> pathlib.Path:
+    """A folder that all processes of this run of pytest share: the first that asks makes it, the others wait."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, done = base / name, base / f"{name}.done"
+    with open(base / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            make(folder)
+            done.touch()
+    return folder
 
 
 def _shared(name: str) -> pathlib.Path:

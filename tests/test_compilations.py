@@ -7,8 +7,6 @@ import command_line
 import jax
 import pytest
 
-from tfds_kitti360 import build
-
 STEPS = 20
 OURS = ("create", "train_step", "perceive", "explain", "score", "_score", "_class_tables")
 
@@ -36,11 +34,10 @@ def compiled():
 
 
 @pytest.mark.slow
-def test_every_function_of_a_run_is_compiled_once(city, tmp_path, compiled):
-    assert build.main([f"--manual_dir={city}", f"--data_dir={tmp_path / 'built'}", "--size=64x96"]) == 0
+def test_every_function_of_a_run_is_compiled_once(built_city, tmp_path, compiled):
     status = command_line.run(
         "--config=configs/tiny.py:panoptic", f"--workdir={tmp_path / 'run'}",
-        f"--config.data.data_dir={tmp_path / 'built'}", "--config.data.size=64,96", "--config.model.width=0.125",
+        f"--config.data.data_dir={built_city}", "--config.data.size=64,96", "--config.model.width=0.125",
         "--config.train.batch_size=2", f"--config.train.steps={STEPS}", "--config.train.log_every=3",
         "--config.train.picture_every=5", "--config.train.checkpoint_every=6", "--config.train.evaluate_every=7",
         "--config.train.devices=1", "--config.evaluation.batch_size=2",

@@ -12,15 +12,6 @@ import pytest
 
 from mtl_depth import table
 from mtl_depth.runtime.log import read_metrics
-from tfds_kitti360 import build
-
-
-@pytest.fixture(scope="module")
-def data_dir(city, tmp_path_factory) -> pathlib.Path:
-    """The built data set of two short streets."""
-    folder = tmp_path_factory.mktemp("built")
-    assert build.main([f"--manual_dir={city}", f"--data_dir={folder}", "--size=64x96"]) == 0
-    return folder
 
 
 def run(data_dir, workdir, *more: str, variant="instance") -> int:
@@ -34,9 +25,9 @@ def run(data_dir, workdir, *more: str, variant="instance") -> int:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(data_dir, tmp_path_factory) -> pathlib.Path:
+def uninterrupted(built_city, tmp_path_factory) -> pathlib.Path:
     workdir = tmp_path_factory.mktemp("run") / "whole"
-    assert run(data_dir, workdir, "--config.train.steps=3") == 0
+    assert run(built_city, workdir, "--config.train.steps=3") == 0
     return workdir
 
 
@@ -59,12 +50,12 @@ def test_run_folder_holds_what_it_should(uninterrupted):
     assert rows[-1]["split"] == "val" and "depth/median_scaled/abs_rel" in rows[-1]
 
 
-def test_resumed_equals_uninterrupted_bit_for_bit(uninterrupted, data_dir, tmp_path):
+def test_resumed_equals_uninterrupted_bit_for_bit(uninterrupted, built_city, tmp_path):
     workdir = tmp_path / "resumed"
     shutil.copytree(uninterrupted, workdir)
     for step in (2, 3):  # as if the power had failed after step 1; keep_checkpoints holds all three
         shutil.rmtree(workdir / "checkpoints" / str(step))
-    assert run(data_dir, workdir, "--config.train.steps=3") == 0
+    assert run(built_city, workdir, "--config.train.steps=3") == 0
     whole, resumed = final_state(uninterrupted), final_state(workdir)
     assert whole.keys() == resumed.keys() and len(whole) > 100
     for name, values in whole.items():
@@ -72,8 +63,8 @@ def test_resumed_equals_uninterrupted_bit_for_bit(uninterrupted, data_dir, tmp_p
     assert read_metrics(workdir / "metrics.jsonl") == read_metrics(uninterrupted / "metrics.jsonl")
 
 
-def test_evaluate_predict_table(uninterrupted, data_dir, tmp_path, capsys):
-    assert run(data_dir, uninterrupted, "--mode=evaluate") == 0
+def test_evaluate_predict_table(uninterrupted, built_city, tmp_path, capsys):
+    assert run(built_city, uninterrupted, "--mode=evaluate") == 0
     evaluation = json.loads((uninterrupted / "evaluation.json").read_text())
     assert evaluation["split"] == "val" and 3 <= evaluation["frames"] <= 6
     assert {"median_scaled", "unscaled", "constant", "mean_image"} <= evaluation["depth"].keys()
@@ -82,10 +73,10 @@ def test_evaluate_predict_table(uninterrupted, data_dir, tmp_path, capsys):
     picture = tmp_path / "input" / "street.png"
     picture.parent.mkdir()
     cv2.imwrite(str(picture), np.random.default_rng(0).integers(0, 255, (100, 210, 3), np.uint8))
-    assert run(data_dir, uninterrupted, "--mode=predict", f"--input={picture}", f"--output={tmp_path / 'out'}") == 0
+    assert run(built_city, uninterrupted, "--mode=predict", f"--input={picture}", f"--output={tmp_path / 'out'}") == 0
     depth = cv2.imread(str(tmp_path / "out" / "street_depth.png"), cv2.IMREAD_UNCHANGED)
     assert depth.shape == (100, 210) and depth.dtype == np.uint16 and depth.min() > 0
-    assert run(data_dir, uninterrupted, "--mode=predict", f"--output={tmp_path / 'figure'}") == 0
+    assert run(built_city, uninterrupted, "--mode=predict", f"--output={tmp_path / 'figure'}") == 0
     assert cv2.imread(str(tmp_path / "figure" / "figure.png")).std() > 5
 
     capsys.readouterr()
@@ -96,9 +87,9 @@ def test_evaluate_predict_table(uninterrupted, data_dir, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_the_flip_is_in_the_evaluations_while_training_too(data_dir, tmp_path):
+def test_the_flip_is_in_the_evaluations_while_training_too(built_city, tmp_path):
     def scored(*options: str) -> dict:
-        assert run(data_dir, tmp_path, "--config.train.steps=1", *options, variant="depth") == 0
+        assert run(built_city, tmp_path, "--config.train.steps=1", *options, variant="depth") == 0
         return json.loads((tmp_path / "evaluation.json").read_text())
 
     flip = "--config.evaluation.flip=True"
@@ -108,8 +99,8 @@ def test_the_flip_is_in_the_evaluations_while_training_too(data_dir, tmp_path):
     assert "mirrored" in trained["recipe"] and trained["recipe"] == alone["recipe"] != plain["recipe"]
 
 
-def test_another_run_in_the_same_folder_is_refused(uninterrupted, data_dir, capsys):
-    assert run(data_dir, uninterrupted, variant="depth") == 2
+def test_another_run_in_the_same_folder_is_refused(uninterrupted, built_city, capsys):
+    assert run(built_city, uninterrupted, variant="depth") == 2
     assert "config.tasks.instance" in capsys.readouterr().err
-    assert run(data_dir, uninterrupted, "--config.model.width=0.25") == 2
+    assert run(built_city, uninterrupted, "--config.model.width=0.25") == 2
     assert "config.model.width (0.125 there, 0.25 here)" in capsys.readouterr().err

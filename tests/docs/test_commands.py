@@ -81,7 +81,7 @@ def _placed(text: str, places: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def places(city, tmp_path_factory) -> dict[str, str]:
+def places(city, built_city, tmp_path_factory) -> dict[str, str]:
     """What the words in capitals stand for."""
     root = tmp_path_factory.mktemp("docs")
     picture = np.random.default_rng(0).integers(0, 255, (94, 352, 3), np.uint8)
@@ -93,11 +93,9 @@ def places(city, tmp_path_factory) -> dict[str, str]:
         cv2.imwrite(str(root / "truth" / f"{name}.png"), np.full((94, 352), 2560, np.uint16))
         film.add([picture])
     film.close()
-    built = root / "tfds"
-    assert build.main([f"--manual_dir={city}", f"--data_dir={built}", "--size=64x96"]) == 0
     found = {
         "KITTI360_ROOT": str(city),
-        "TFDS_DIR": str(built),
+        "TFDS_DIR": str(built_city),
         "PICTURES": str(root / "pictures"),
         "PICTURE": str(root / "pictures" / "a.png"),
         "VIDEO": str(root / "drive.mp4"),

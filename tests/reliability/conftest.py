@@ -1,4 +1,4 @@
-"""A small data set, trainings as processes of their own, and the run that nothing has interrupted."""
+"""Trainings as processes of their own, and the run that nothing has interrupted."""
 
 import contextlib
 import json
@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-
-from tfds_kitti360 import build
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEPS = 8
@@ -69,10 +67,8 @@ def send(child: int, number: int) -> None:
 
 
 @pytest.fixture(scope="session")
-def data_dir(city, tmp_path_factory) -> pathlib.Path:
-    folder = tmp_path_factory.mktemp("built")
-    assert build.main([f"--manual_dir={city}", f"--data_dir={folder}", "--size=64x96"]) == 0
-    return folder
+def data_dir(built_city) -> pathlib.Path:
+    return built_city
 
 
 @pytest.fixture(scope="session")
