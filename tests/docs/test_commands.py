@@ -1,5 +1,6 @@
 """Every command and every Python block of docs/ is run, in order, at a tiny size on a tiny city."""
 
+import importlib.util
 import pathlib
 import re
 import shlex
@@ -12,12 +13,14 @@ import numpy as np
 import pytest
 
 from mtl_depth import main as command
-from mtl_depth import table
+from mtl_depth import manual, table
 from mtl_depth.film import Film
 from tfds_kitti360 import build
 from tfds_kitti360.city.__main__ import main as make_city
 
-DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+EVERY_PAGE = [ROOT / "README.md", ROOT / "tfds_kitti360" / "README.md", *sorted(DOCS.glob("*.md"))]
 # Pages whose blocks are run here. A page with words of its own in capitals (RUN, VIDEO) finds them in `places`.
 PAGES = ("kitti360.md", "numbers.md", "use.md")
 FROM_NOTHING = ("kitti360.md",)  # pages that make their data set themselves
@@ -28,7 +31,7 @@ ELSEWHERE = {
     "performance.md": "figures; tests/benchmarks runs what measured them",
     "performance_input.md": "figures; tests/benchmarks runs what measured them",
     "reliability.md": "tables; tests/reliability runs what made them",
-    "scaling.md": "tables; tests/reliability runs what made them",
+    "scaling.md": "figures; tests/learning/test_scale.py counts what they count",
     "design.md": "no commands but the tests'",
     "exactness.md": "no commands but the tests'",
 }
@@ -39,7 +42,7 @@ TINY = (
 SMALLER = {  # options of the pages that would take long -> what is run instead
     "--drives=6": "--drives=2",
     "--frames=60": "--frames=6",
-    "--size=188x704": "--size=94x352",
+    "--size=192x704": "--size=94x352",
     "--workers=8": "--workers=1",
 }
 
@@ -131,17 +134,31 @@ def test_every_page_is_tested_somewhere():
     assert set(PAGES) <= here <= set(PAGES) | set(ELSEWHERE), "a page of docs/ belongs into PAGES or ELSEWHERE"
 
 
-@pytest.mark.parametrize("page", [*PAGES, "add_a_task.md"])
-def test_every_flag_of_the_pages_exists(page):
-    for text in (text for language, text in blocks(page) if language == "sh"):
-        for words in commands(text):
-            if "mtl_depth.main" in words:
-                flags = [word for word in words[3:] if not word.startswith(("--config.", "--config="))]
-                assert all(word.split("=")[0].lstrip("-") in command.flags.FLAGS for word in flags), words
+@pytest.mark.parametrize("page", FROM_NOTHING)
+def test_the_city_of_a_page_is_as_large_as_its_build_asks(page):
+    """Other sizes are run here, so this would go unnoticed."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    drawn, asked = (re.search(rf"tfds_kitti360\.{module} .*--size=(\d+)x(\d+)", text) for module in ("city", "build"))
+    assert all(int(side) >= int(least) for side, least in zip(drawn.groups(), asked.groups() if asked else (192, 640)))
 
 
-@pytest.mark.parametrize("page", sorted(page.name for page in DOCS.glob("*.md")))
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_module_flag_and_setting_of_a_command_exists(page):
+    known = {
+        "mtl_depth.main": {f"--{name}" for name in command.flags.FLAGS},
+        "tfds_kitti360.build": set(build._parser()._option_string_actions),
+    }
+    for module, rest in re.findall(r"python -m ([\w.]+)([^\n`#]*)", page.read_text(encoding="utf-8")):
+        assert importlib.util.find_spec(module), module
+        for flag in re.findall(r"--[\w.]+", rest) if module in known else ():
+            if flag.startswith("--config."):
+                assert manual.misspelt(flag.removeprefix("--")) is None, flag
+            else:
+                assert flag in known[module], f"{module} {flag}"
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
-    prose = re.sub(r"^```.*?^```$", "", (DOCS / page).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", prose):
-        assert (DOCS / target).exists(), f"{page} links to {target}"
+        assert (page.parent / target).exists(), f"{page} links to {target}"

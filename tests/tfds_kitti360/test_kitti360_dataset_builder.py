@@ -1,6 +1,7 @@
 """What is built, from a download to records: lossless and complete."""
 
 import json
+import re
 import sys
 
 import cv2
@@ -179,6 +180,15 @@ def test_the_builder_folder_is_complete(tmp_path, tree):
     tags = dataset_metadata.load(builder.pkg_dir_path).tags
     assert tags and set(tags) <= set(dataset_metadata.valid_tags())
     assert str(builder.VERSION) in builder.RELEASE_NOTES and "data_3d_raw" in builder.MANUAL_DOWNLOAD_INSTRUCTIONS
+
+
+def test_the_page_lists_the_archives_of_the_instructions():
+    builder = kitti360_dataset_builder.Builder
+    page = (builder.pkg_dir_path / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^  (\S.*?) {2,}([\d.]+ [KMG]B) +(\S+)$", builder.MANUAL_DOWNLOAD_INSTRUCTIONS, re.MULTILINE)
+    assert len(rows) == 7
+    for archive, size, path in rows:
+        assert f"| {archive} | {size} | `{path}`" in page
 
 
 def test_the_excerpt(tmp_path, excerpt):
