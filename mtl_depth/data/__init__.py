@@ -41,18 +41,9 @@ class Dataset:
     metadata: dict[str, Any] = dataclasses.field(repr=False)
 
     @property
-    def drives(self) -> tuple[int, ...]:
-        return tuple(int(name) for name in self.metadata["drives"])
-
-    @property
     def size(self) -> tuple[int, int]:
         """Height and width of the stored images."""
         return tuple(self.metadata["size"])
-
-    @property
-    def stereo(self) -> bool:
-        """Whether right images are stored."""
-        return self.metadata["stereo"]
 
     @functools.cached_property
     def splits(self) -> dict[str, list[tuple[int, int]]]:

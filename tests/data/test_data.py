@@ -53,7 +53,8 @@ def assert_equal(batches, others):
 
 
 def test_the_opened_data_set(dataset):
-    assert dataset.drives == (3, 5) and dataset.size == STORED and not dataset.stereo
+    assert list(dataset.metadata["drives"]) == ["0003", "0005"] and dataset.size == STORED
+    assert not dataset.metadata["stereo"]
     train = [(3, position) for position in range(16)] + [(5, position) for position in range(9)]
     assert dataset.splits == {"train": train, "val": [(3, 18), (3, 19)], "test": []}
 

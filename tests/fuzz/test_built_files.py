@@ -56,4 +56,4 @@ def test_what_describes_the_data_set(folder, good, name, data):
 
 
 def test_it_is_whole_afterwards(folder):
-    assert plan(folder).drives == (3, 4) and build(folder)[1].startswith("already built")
+    assert list(plan(folder).metadata["drives"]) == ["0003", "0004"] and build(folder)[1].startswith("already built")

@@ -122,7 +122,7 @@ def wall(rng: np.random.Generator, length: float) -> Shapes:
     ])  # fmt: skip
 
 
-def gate(rng: np.random.Generator) -> Shapes:
+def gate() -> Shapes:
     bars = Look((0.06, 0.07, 0.07), (0.35, 0.36, 0.33), 0.3, 0.5, (0.13, 0.0), 0.05)
     return box((0.0, 0.0, 0.62), (0.62, 0.03, 0.58), bars)
 

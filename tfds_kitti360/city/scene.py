@@ -163,7 +163,7 @@ def _boundary(b: Builder, s: float, length: float, side: int) -> None:
         lateral = side * (b.side(middle, side)[2] + (0.55 if kind == "hedge" else 0.3))
         if i == opening:
             if rng.random() < 0.6:
-                b.stand(furniture.gate(rng), "gate", middle, lateral)
+                b.stand(furniture.gate(), "gate", middle, lateral)
             continue
         same = np.random.default_rng(seed)  # one plot has one kind of fence
         if kind == "hedge":
