@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import cv2
 import fake_run
@@ -24,6 +25,16 @@ def _compiled_once(monkeypatch):
     monkeypatch.setattr("mtl_depth.inference.load_perceiver", lambda path, **options: restored)
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """The network as a StableHLO program, exported once: for three platforms that takes seconds."""
+    folder = tmp_path_factory.mktemp("stablehlo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mtl_depth.inference.load_perceiver", lambda path, **options: fake_run.perceiver(*NAMES))
+        export.run(fake_run.config(*NAMES), folder, "stablehlo", folder)
+    return folder
+
+
 def _images(count):
     return np.random.default_rng(count).random((count, *fake_run.SIZE, 3), np.float32)
 
@@ -35,12 +46,14 @@ def _agree(answers, expected):
 
 
 @pytest.mark.parametrize("format", [pytest.param("onnx", marks=pytest.mark.slow), "stablehlo", "safetensors"])
-def test_an_export_comes_back_as_a_perceiver(format, tmp_path):
+def test_an_export_comes_back_as_a_perceiver(format, tmp_path, request):
     if format == "onnx":
         pytest.importorskip("jax2onnx")
         pytest.importorskip("onnxruntime")
-    export.run(fake_run.config(*NAMES), tmp_path, format, tmp_path / "out")
-    for path in (tmp_path / "out", tmp_path / "out" / f"model.{format}"):
+    folder = request.getfixturevalue("program") if format == "stablehlo" else tmp_path / "out"
+    if format != "stablehlo":
+        export.run(fake_run.config(*NAMES), tmp_path, format, folder)
+    for path in (folder, folder / f"model.{format}"):
         loaded = restore.load_perceiver(path)
         assert loaded.size == fake_run.SIZE and not loaded.metric
     for count in (1, 3):  # the batch is free
@@ -70,8 +83,8 @@ def test_onnx_by_its_own_runtime(tmp_path):
     np.testing.assert_allclose(answers["depth"], fake_run.perceiver(*NAMES).perceive(_images(5))["depth"], rtol=1e-4)
 
 
-def test_a_damaged_export_is_named(tmp_path):
-    export.run(fake_run.config(*NAMES), tmp_path, "stablehlo", tmp_path)
+def test_a_damaged_export_is_named(tmp_path, program):
+    shutil.copytree(program, tmp_path, dirs_exist_ok=True)
     with pytest.raises(UserError, match=r"finished program; export it again with --config\.evaluation\.flip=True"):
         restore.load_perceiver(tmp_path, flip=True)
     (tmp_path / "model.stablehlo").write_bytes(b"no program")
@@ -85,13 +98,12 @@ def test_a_damaged_export_is_named(tmp_path):
         restore.load_perceiver(tmp_path)
 
 
-def test_stablehlo_answers_what_the_network_answers(tmp_path):
-    export.run(fake_run.config(*NAMES), tmp_path, "stablehlo", tmp_path)
-    program = jax.export.deserialize(bytearray((tmp_path / "model.stablehlo").read_bytes()))
+def test_stablehlo_answers_what_the_network_answers(program):
+    read = jax.export.deserialize(bytearray((program / "model.stablehlo").read_bytes()))
     image = np.random.default_rng(0).random((fake_run.BATCH_SIZE, *fake_run.SIZE, 3), np.float32)
-    answers, expected = program.call(image), fake_run.perceiver(*NAMES).perceive(image)
+    answers, expected = read.call(image), fake_run.perceiver(*NAMES).perceive(image)
     assert set(answers) == {"depth", "labels", "instances", "scores"}
-    assert set(json.loads((tmp_path / "model.json").read_text())["outputs"]) == set(answers)
+    assert set(json.loads((program / "model.json").read_text())["outputs"]) == set(answers)
     np.testing.assert_allclose(answers["depth"], expected["depth"], rtol=1e-4)
     for name in ("labels", "instances"):
         assert np.mean(np.asarray(answers[name]) == np.asarray(expected[name])) > 0.999

@@ -18,12 +18,12 @@ SIZE, HALF = (64, 96), 2
 
 
 def make_run(tasks=None, **options):
-    """(state, gradients) of the smallest run, of depth + instance unless told, without augmentation."""
+    """(key -> state, gradients) of the smallest run, of depth + instance unless told, without augmentation."""
     tasks = tasks or config.Tasks(depth=config.DepthTask(weight=5.5), instance=config.InstanceTask())
     network, tasks = assemble(config.Model(width=0.125), tasks)
     optimizer = make_optimizer(config.Train(), steps=10, head_multipliers={task.name: 1.0 for task in tasks})
     create = functools.partial(states.create, network=network, optimizer=optimizer, size=SIZE, frames=3)
-    return jax.jit(create)(jax.random.key(0)), make_gradients(network, tasks, augmented=False, **options)
+    return create, make_gradients(network, tasks, augmented=False, **options)
 
 
 def make_parts() -> tuple[dict[str, np.ndarray], ...]:
@@ -50,8 +50,8 @@ def whole(parts):
 
 @pytest.mark.slow
 def test_parts_have_the_gradient_of_the_whole():
-    state, gradients = make_run()
-    parts = make_parts()
+    create, gradients = make_run()
+    state, parts = jax.jit(create)(jax.random.key(0)), make_parts()
     expected, found = jax.jit(gradients)(state, whole(parts)), jax.jit(gradients)(state, parts)
     for name, value in expected.terms.items():
         np.testing.assert_allclose(found.terms[name], value, rtol=1e-5, err_msg=name)
@@ -66,7 +66,8 @@ def test_parts_have_the_gradient_of_the_whole():
 def test_features_computed_again_give_the_same_gradient():
     """How much memory that saves shows on accelerators only: XLA's CPU compiler merges the two computations again."""
     tasks = config.Tasks(semantic=config.SemanticTask())
-    (state, kept), (_, again) = make_run(tasks), make_run(tasks, rematerialise=True)
+    (create, kept), (_, again) = make_run(tasks), make_run(tasks, rematerialise=True)
+    state = jax.jit(create)(jax.random.key(0))
     batch = make_parts()[0] | {"semantic": np.full((HALF, *SIZE), 7, np.uint8)}
     programs = [jax.jit(gradients).lower(state, batch) for gradients in (kept, again)]
     convolutions = [program.as_text().count("stablehlo.convolution") for program in programs]
@@ -78,7 +79,8 @@ def test_features_computed_again_give_the_same_gradient():
 
 
 def test_parts_on_devices_leave_nothing_unreduced():
-    state, gradients = make_run()
+    create, gradients = make_run()
+    state = jax.eval_shape(create, jax.random.key(0))
     mapped = jax.vmap(functools.partial(gradients, axis_name=AXIS), in_axes=(None, 0), out_axes=None, axis_name=AXIS)
     split = jax.tree.map(lambda x: jax.ShapeDtypeStruct((2, 1, *x.shape[1:]), x.dtype), make_parts())
     found = jax.eval_shape(mapped, state, split)

@@ -42,21 +42,26 @@ def make_batch(seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def make_run(optimizer=None, *, motion: str = "predicted"):
-    """(state, step) of the smallest depth + instance run."""
+    """(key -> state, step) of the smallest depth + instance run."""
     tasks = config.Tasks(depth=config.DepthTask(weight=5.5, motion=motion), instance=config.InstanceTask())
     network, tasks = assemble(config.Model(width=0.125), tasks)
     if optimizer is None:
         optimizer = make_optimizer(config.Train(), steps=10, head_multipliers={task.name: 1.0 for task in tasks})
-    state = jax.jit(functools.partial(states.create, network=network, optimizer=optimizer, size=SIZE, frames=3))(
-        jax.random.key(0)
-    )
-    return state, make_train_step(network, tasks, optimizer, augmented=True)
+    create = functools.partial(states.create, network=network, optimizer=optimizer, size=SIZE, frames=3)
+    return create, make_train_step(network, tasks, optimizer, augmented=True)
+
+
+def make_shapes(**options):
+    """(shapes of the state, step): enough to trace, and nothing is compiled."""
+    create, step = make_run(**options)
+    return jax.eval_shape(create, jax.random.key(0)), step
 
 
 @pytest.fixture(scope="module")
 def run():
     # Plain gradient descent: Adam's first steps are sign-like and turn rounding into differences.
-    return make_run(optax.sgd(1e-2))
+    create, step = make_run(optax.sgd(1e-2))
+    return jax.jit(create)(jax.random.key(0)), step
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +144,7 @@ def sharded_shapes():
 
 
 def test_nothing_is_left_unreduced_over_the_devices():
-    state, step = make_run()
+    state, step = make_shapes()
     mapped = jax.vmap(functools.partial(step, axis_name=AXIS), in_axes=(None, 0), out_axes=None, axis_name=AXIS)
     shapes, _ = jax.eval_shape(mapped, state, sharded_shapes())
     assert jax.tree.map(jnp.shape, shapes.params) == jax.tree.map(jnp.shape, state.params)
@@ -147,7 +152,7 @@ def test_nothing_is_left_unreduced_over_the_devices():
 
 @pytest.mark.slow
 def test_that_check_notices_a_forgotten_sum():
-    state, step = make_run()
+    state, step = make_shapes()
 
     def forgetful(state, batch, *, axis_name):
         following, metrics = step(state, batch, axis_name=axis_name)
@@ -159,13 +164,13 @@ def test_that_check_notices_a_forgotten_sum():
 
 
 def test_lowers_for_accelerators():
-    state, step = make_run()
+    state, step = make_shapes()
     lowered = jax.jit(step).trace(state, make_batch()).lower(lowering_platforms=("tpu", "cuda"))
     assert "module" in lowered.as_text()[:200]
 
 
 def test_recorded_motion_needs_no_pose_network():
-    state, _ = make_run(motion="recorded")
+    state, _ = make_shapes(motion="recorded")
     assert set(state.params) == {"encoder", "head_depth", "head_instance"}
 
 
