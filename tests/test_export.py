@@ -28,9 +28,9 @@ def _compiled_once(monkeypatch):
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     """The network as a StableHLO program, exported once: for three platforms that takes seconds."""
-    folder = tmp_path_factory.mktemp("stablehlo")
+    folder, restored = tmp_path_factory.mktemp("stablehlo"), fake_run.perceiver(*NAMES)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mtl_depth.inference.load_perceiver", lambda path, **options: fake_run.perceiver(*NAMES))
+        patch.setattr("mtl_depth.inference.load_perceiver", lambda path, **options: restored)
         export.run(fake_run.config(*NAMES), folder, "stablehlo", folder)
     return folder
 

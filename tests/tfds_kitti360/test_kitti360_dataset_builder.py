@@ -1,6 +1,7 @@
 """What is built, from a download to records: lossless and complete."""
 
 import json
+import pathlib
 import re
 import sys
 
@@ -183,9 +184,9 @@ def test_the_builder_folder_is_complete(tmp_path, tree):
 
 
 def test_the_page_lists_the_archives_of_the_instructions():
-    builder = kitti360_dataset_builder.Builder
-    page = (builder.pkg_dir_path / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^  (\S.*?) {2,}([\d.]+ [KMG]B) +(\S+)$", builder.MANUAL_DOWNLOAD_INSTRUCTIONS, re.MULTILINE)
+    page = pathlib.Path(kitti360_dataset_builder.__file__).with_name("README.md").read_text(encoding="utf-8")
+    instructions = kitti360_dataset_builder.Builder.MANUAL_DOWNLOAD_INSTRUCTIONS
+    rows = re.findall(r"^  (\S.*?) {2,}([\d.]+ [KMG]B) +(\S+)$", instructions, re.MULTILINE)
     assert len(rows) == 7
     for archive, size, path in rows:
         assert f"| {archive} | {size} | `{path}`" in page
