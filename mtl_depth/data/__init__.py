@@ -113,7 +113,7 @@ def clips(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) ->
     from tfds_kitti360 import plan
 
     _check_request(split, reads)
-    if "image_right" in reads and not dataset.stereo:  # the flags tell of files that the download had
+    if "image_right" in reads and not dataset.metadata["stereo"]:  # the flags tell of files that the download had
         raise UserError(
             f"{dataset.path} holds no right images, which config.tasks.depth.stereo needs; delete that folder and "
             "build again with --stereo, or leave the setting out"
