@@ -10,11 +10,11 @@ import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python import array_record_module
 from tensorflow_datasets.core import example_serializer
-from tqdm import tqdm
 
 from tfds_kitti360 import plan as planning
 from tfds_kitti360.frames import encode_frame, use_one_thread
 from tfds_kitti360.parallel import ordered_map
+from tfds_kitti360.progress import progress
 from tfds_kitti360.survey import Drive
 
 _SHARD_BYTES = 256 << 20
@@ -86,7 +86,7 @@ Only the calibrations and the left images are needed. Then run
         frames = [frame for drive in self._plan.drives for frame in drive.frames]
         encode = functools.partial(encode_frame, recipe=self._plan.recipe)
         records = ordered_map(encode, frames, workers=self._workers, initializer=use_one_thread)
-        self._bar = tqdm(total=len(frames), unit=" frames", desc="building")
+        self._bar = progress(total=len(frames), unit=" frames", desc="building")
         return {f"drive_{drive.id:04d}": self._generate_examples(drive, records) for drive in self._plan.drives}
 
     def _generate_examples(self, drive: Drive, records: Iterator) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -4,11 +4,10 @@ import collections
 import concurrent.futures
 import pathlib
 
-import tqdm
-
 from tfds_kitti360.city import calibration, writer
 from tfds_kitti360.city.drive import Drive
 from tfds_kitti360.city.plan import DRIVES, Settings, check_folder
+from tfds_kitti360.progress import progress
 
 _WRITERS, _WAITING = 3, 6  # threads that encode, frames that may wait for them
 
@@ -23,7 +22,7 @@ def make_city(out: pathlib.Path, settings: Settings) -> None:
     writer.write_json(out / "city.json", settings.as_json())
     writer.write_calibration(out, calibration.make_rig(settings.size))
     rides = {}
-    with tqdm.tqdm(total=settings.drives * settings.frames, unit="frame", smoothing=0.1) as bar:
+    with progress(total=settings.drives * settings.frames, unit="frame", smoothing=0.1) as bar:
         for which, drive in enumerate(DRIVES[: settings.drives]):
             ride = Drive(seed=settings.seed, which=which, frames=settings.frames, size=settings.size)
             rides[drive] = sorted(writer.labelled(ride))

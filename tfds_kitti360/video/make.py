@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.layout import Layout
+from tfds_kitti360.progress import progress
 from tfds_kitti360.resize import reduce_image, resize_intrinsics
 from tfds_kitti360.video import check, motion, writer
 from tfds_kitti360.video.frames import Source, find_sources
@@ -148,7 +148,8 @@ def _write_drive(
     """Writes the frames of a video in which something moved; returns what was seen, and the pairs of neighbours."""
     before, number, frames, still, cuts = None, -1, 0, 0, 0
     motions, pairs, origins = [], [], {}
-    with tqdm(source.read(), total=source.count or None, unit=" frames", desc=f"reading {source.path.name}") as bar:
+    reading = {"total": source.count or None, "unit": " frames", "desc": f"reading {source.path.name}"}
+    with progress(source.read(), **reading) as bar:
         for origin, image in bar:
             frames += 1
             grey = motion.small(image)
