@@ -96,6 +96,14 @@ def city_in(name):
     return provoke
 
 
+def city_on_full_disk(at, patch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    patch.setattr("tfds_kitti360.city.make.make_city", fail)
+    return city("--drives=1", "--frames=3")(at)
+
+
 GREY = trees.label_images(1)["semantic"]
 
 
@@ -192,4 +200,6 @@ ROWS: list[Row] = [
         "{at}/city is not empty", "choose another folder"),
     row("tfds_kitti360.city.plan.check_folder: {} is a file", "a file instead of a folder", city_in("city"),
         "{at}/city is a file", "--out"),
+    row("tfds_kitti360.city.__main__._draw", "a full disk", city_on_full_disk,
+        "{at}/city cannot be written", "No space", "free space"),
 ]  # fmt: skip

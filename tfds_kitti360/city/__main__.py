@@ -43,14 +43,24 @@ def main(arguments: list[str] | None = None) -> int:
             flags.drives, flags.frames, plan.parse_size(flags.size), flags.seed, flags.stereo, not flags.no_truth
         )
         plan.check(settings)
-        plan.check_folder(flags.out, settings)
-        from tfds_kitti360.city import make  # imports jax, which takes a second: after the checks
-
-        make.make_city(flags.out, settings)
+        _draw(flags.out, settings)
     except DatasetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("error: interrupted; finished drives are kept, the same command goes on", file=sys.stderr)
+        return 130
     return 0
+
+
+def _draw(out: pathlib.Path, settings: plan.Settings) -> None:
+    try:
+        plan.check_folder(out, settings)
+        from tfds_kitti360.city import make  # imports jax, which takes a second: after the checks
+
+        make.make_city(out, settings)
+    except OSError as error:
+        raise DatasetError(f"{out} cannot be written ({error}); free space or pass another --out") from None
 
 
 if __name__ == "__main__":

@@ -140,3 +140,12 @@ def test_help_needs_neither_jax_nor_tfds():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--frames" in done.stdout and "val list" in done.stdout
+
+
+def test_ctrl_c_is_a_sentence(tmp_path, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tfds_kitti360.city.make.make_city", interrupt)
+    assert main([f"--out={tmp_path / 'x'}", "--drives=1"]) == 130
+    assert capsys.readouterr().err.startswith("error: interrupted; finished drives are kept")
