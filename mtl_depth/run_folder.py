@@ -31,7 +31,7 @@ def load_evaluation(folder: str | pathlib.Path) -> dict[str, Any]:
     """
     way_out = f"run --mode=evaluate --workdir={folder} first"
     values = _load(folder, "evaluation.json", way_out=way_out)
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or not {"split", "frames"} <= values.keys():
         raise UserError(f"{pathlib.Path(folder) / 'evaluation.json'} is damaged (it holds no scores); {way_out}.")
     return values
 

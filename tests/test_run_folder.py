@@ -12,9 +12,9 @@ from mtl_depth.errors import UserError
 def test_reads_what_was_saved(tmp_path):
     config = configuration.Config(tasks=configuration.Tasks(depth=configuration.DepthTask(motion="recorded")))
     (tmp_path / "config.json").write_text(json.dumps(configuration.to_dict(config)))
-    (tmp_path / "evaluation.json").write_text('{"split": "val"}')
+    (tmp_path / "evaluation.json").write_text('{"split": "val", "frames": 3}')
     assert run_folder.load_config(tmp_path) == config
-    assert run_folder.load_evaluation(tmp_path) == {"split": "val"}
+    assert run_folder.load_evaluation(tmp_path) == {"split": "val", "frames": 3}
 
 
 def test_mistakes_are_met_by_a_sentence(tmp_path):
@@ -26,3 +26,7 @@ def test_mistakes_are_met_by_a_sentence(tmp_path):
         (tmp_path / "config.json").write_text(text)
         with pytest.raises(UserError, match=sentence):
             run_folder.load_config(tmp_path)
+    for text in ("[]", "{}", '{"split": "val"}'):
+        (tmp_path / "evaluation.json").write_text(text)
+        with pytest.raises(UserError, match="it holds no scores"):
+            run_folder.load_evaluation(tmp_path)

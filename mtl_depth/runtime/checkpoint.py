@@ -182,7 +182,9 @@ def _restore(folder: pathlib.Path, target: dict[str, Any], *, partial: bool = Fa
         with _checkpointer() as checkpointer:
             arrays = checkpointer.restore(folder / "state", args=restore)
     except (ValueError, KeyError, OSError) as error:
-        raise UserError(f"{folder} is damaged or of another network than config.json says: {error}") from None
+        raise UserError(
+            f"{folder} is damaged or of another network than config.json says: {_reason(error)[:200]}"
+        ) from None
     return jax.tree.map(_like, target, arrays)
 
 

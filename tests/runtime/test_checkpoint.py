@@ -84,3 +84,15 @@ def test_another_network_is_refused(tmp_path):
     other = target() | {"params": {"encoder": {"kernel": jnp.zeros((5, 3))}}}
     with pytest.raises(UserError, match="of another network"):
         restore_variables(tmp_path, jax.eval_shape(lambda: other))
+
+
+def test_damage_that_no_manifest_tells_of_is_one_line(tmp_path):
+    """Checkpoints of earlier versions have none, and what Orbax says fills a screen."""
+    save_steps(tmp_path, [1])
+    (tmp_path / "1" / "manifest.json").unlink()
+    for file in (tmp_path / "1" / "state").rglob("*"):
+        if file.is_file() and file.parent.name == "d":
+            file.write_bytes(bytes(file.stat().st_size))
+    with pytest.raises(UserError, match="is damaged or of another network") as caught:
+        restore_variables(tmp_path, jax.eval_shape(target))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400 + len(str(tmp_path))
