@@ -17,6 +17,7 @@ from ml_collections import config_flags
 from mtl_depth import config as configuration
 from mtl_depth import manual
 from mtl_depth.errors import UserError
+from mtl_depth.runtime import disk
 
 MODES = {
     "train": "trains to the last step, from the newest checkpoint in --workdir if there is one, and evaluates",
@@ -78,7 +79,8 @@ def main() -> int:
     """Runs the command line in sys.argv, where ml_collections looks too; exit status 0, or 2 for a user's mistake."""
     try:
         _parse(sys.argv)
-        _dispatch()
+        with disk.refusal_is_said(_OUTPUT.value or _WORKDIR.value or "."):
+            _dispatch()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

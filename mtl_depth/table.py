@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from mtl_depth.config import Config
 from mtl_depth.errors import UserError
 from mtl_depth.run_folder import load_config, load_evaluation
-from mtl_depth.runtime import log
+from mtl_depth.runtime import disk, log
 from mtl_depth.scores import COLUMNS, INSTANCE, SEMANTIC, TRIVIAL, aligned, number, numbers, scale, verdicts
 
 # SPEC 1. The report does not say whether its depth is median-scaled; we show it beside the median-scaled rows.
@@ -184,13 +184,14 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         runs = sorted((load(folder) for folder in arguments.runs), key=_order)
+        lines = rows(runs)
+        print(table(lines), *segmentation(runs), "\n".join(notes(runs)), sep="\n\n")
+        if arguments.json:
+            with disk.refusal_is_said(arguments.json):
+                log.write_json(pathlib.Path(arguments.json), as_json(runs, lines))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    lines = rows(runs)
-    print(table(lines), *segmentation(runs), "\n".join(notes(runs)), sep="\n\n")
-    if arguments.json:
-        log.write_json(pathlib.Path(arguments.json), as_json(runs, lines))
     return 0
 
 

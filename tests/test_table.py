@@ -108,3 +108,9 @@ def test_the_report_s_claim_is_in_its_numbers():
 def test_a_folder_without_evaluation_is_refused(tmp_path, capsys):
     assert table.main([str(tmp_path)]) == 2
     assert "error:" in capsys.readouterr().err
+
+
+def test_a_json_that_cannot_be_written_is_a_sentence(runs, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert table.main([str(runs[0]), f"--json={tmp_path / 'file' / 'table.json'}"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'file'} cannot be used")

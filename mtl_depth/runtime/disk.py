@@ -1,4 +1,4 @@
-"""A full disk, said in one sentence."""
+"""A full disk, or a file that the system refuses, said in one sentence."""
 
 import contextlib
 import errno
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from mtl_depth.errors import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+REFUSED = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
 
 @contextlib.contextmanager
@@ -21,4 +22,19 @@ def full_disk_is_said(folder: pathlib.Path) -> Iterator[None]:
         raise UserError(
             f"{error.filename or folder} cannot be written ({error.strerror}); free space, then the same command goes "
             "on from the newest checkpoint."
+        ) from error
+
+
+@contextlib.contextmanager
+def refusal_is_said(path: pathlib.Path | str) -> Iterator[None]:
+    """Within it, an OSError of a full disk, of missing permissions, or of a file where a folder belongs becomes a
+    UserError; `path` is named where the system names nothing."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (*FULL, *REFUSED):
+            raise
+        raise UserError(
+            f"{error.filename or path} cannot be used ({error.strerror}); free space, mend its permissions, or give "
+            "another path."
         ) from error

@@ -94,6 +94,13 @@ def full_disk(at):
         raise OSError(28, "No space left on device", str(at / "metrics.jsonl"))
 
 
+def file_for_folder(at):
+    run_at(at, "depth")
+    written(at / "out")
+    return main("--config=configs/depth.py", "--workdir={at}/run", "--mode=export", "--format=safetensors",
+                "--output={at}/out")(at)  # fmt: skip
+
+
 def replayed(content):
     def provoke(at):
         path = written(at / "replay_5.npz", content)
@@ -183,6 +190,8 @@ ROWS: list[Row] = [
     row("runtime.checkpoint.Checkpoints._write", "a checkpoint that cannot be written", unwritable_checkpoint,
         "The checkpoint of step 5 cannot be written below {at}/checkpoints", "Free space"),
     row("runtime.disk.full_disk_is_said", "a full disk", full_disk, "{at}/metrics.jsonl cannot be written", "No space"),
+    row("runtime.disk.refusal_is_said", "a file where a folder belongs", file_for_folder,
+        "{at}/out cannot be used (File exists)", "another path"),
     row("runtime.reproduction._read: {} cannot", "a step to replay that is not there",
         main("--config=configs/depth.py", "--mode=replay", "--input={at}/replay_5.npz"),
         "{at}/replay_5.npz cannot be read", "replay_<step>.npz"),

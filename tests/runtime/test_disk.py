@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from mtl_depth.errors import UserError
-from mtl_depth.runtime.disk import full_disk_is_said
+from mtl_depth.runtime.disk import full_disk_is_said, refusal_is_said
 
 
 def test_full_disk_is_a_sentence(tmp_path):
@@ -18,4 +18,17 @@ def test_full_disk_is_a_sentence(tmp_path):
 
 def test_another_error_passes(tmp_path):
     with pytest.raises(FileNotFoundError), full_disk_is_said(tmp_path):
+        raise FileNotFoundError(errno.ENOENT, "No such file")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EEXIST, errno.ENOTDIR])
+def test_a_refusal_is_a_sentence(number):
+    with pytest.raises(UserError, match=r"out cannot be used \(Why\)"), refusal_is_said("elsewhere"):
+        raise OSError(number, "Why", "out")
+    with pytest.raises(UserError, match="elsewhere cannot be used"), refusal_is_said("elsewhere"):
+        raise OSError(number, "Why")
+
+
+def test_a_fault_of_the_program_passes():
+    with pytest.raises(FileNotFoundError), refusal_is_said("elsewhere"):
         raise FileNotFoundError(errno.ENOENT, "No such file")
