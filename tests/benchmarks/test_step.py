@@ -1,0 +1,53 @@
+"""The benchmark's step is the program that training compiles, operation for operation."""
+
+import itertools
+import pathlib
+import runpy
+import types
+
+import numpy as np
+import pytest
+
+from mtl_depth import train
+from mtl_depth.benchmarks import contest, step
+
+CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
+OPTIONS = ["--size=64x64", "--width=0.125", "--batch=2"]
+
+
+class Lowered(Exception):
+    """Ends a training at its first step, whose program it holds."""
+
+
+def program_of_training(options, folder, monkeypatch) -> str:
+    """What `train` gives the compiler for configs/depth.py, on a data set that is only said to be there."""
+    config = runpy.run_path(str(CONFIGS / "depth.py"))["get_config"]()
+    config.data.size, config.model.width, config.train.batch_size = options.size, options.width, options.batch
+    config.model.encoder_weights, config.train.steps, config.train.devices = "", 1000, 1
+    ids = np.arange(options.batch, dtype=np.int32)
+    batch = step.make_batch(options) | {"drive": ids, "frame": ids}
+    metadata = {"drives": {}, "intrinsics": batch["intrinsics"][0].tolist()}
+    monkeypatch.setattr(train.data, "open_dataset", lambda _: types.SimpleNamespace(metadata=metadata, size=(64, 64)))
+    monkeypatch.setattr(train.data, "clips", lambda *_, **__: list(range(8)))
+    monkeypatch.setattr(train.data, "frames", lambda *_, **__: 0)
+    monkeypatch.setattr(train.data, "train_batches", lambda *_, **__: itertools.repeat(batch))
+    parallelize = train.Devices.parallelize
+
+    def lower(devices, train_step):
+        def first(state, batch):
+            raise Lowered(parallelize(devices, train_step).lower(state, batch).as_text())
+
+        return first
+
+    with monkeypatch.context() as patch, pytest.raises(Lowered) as caught:
+        patch.setattr(train.Devices, "parallelize", lower)
+        train.run(config, folder)
+    return str(caught.value)
+
+
+@pytest.mark.slow
+def test_it_computes_exactly_what_training_computes(tmp_path, monkeypatch):
+    options = contest.parser("step", batch=4, rounds=1).parse_args(OPTIONS)
+    ours = step.ours(options).lower().as_text()
+    assert ours.count("stablehlo.convolution") > 50  # the networks are in it
+    assert ours == program_of_training(options, tmp_path / "run", monkeypatch)
