@@ -139,11 +139,12 @@ def read_poses(path: pathlib.Path | str, *, damaged: dict[str, int | None] | Non
       frame id -> 4x4 float64. Rows skip slow frames, so look up by frame id.
 
     Raises:
-      DatasetError: the file cannot be read, or a line has no end, the wrong count, a word that is no number, NaN or
-        infinity, no rotation, or a frame that an earlier line places elsewhere.
+      DatasetError: the file cannot be read, or a line lost its end, or has the wrong count, a word that is no number,
+        NaN or infinity, no rotation, or a frame that an earlier line places elsewhere.
     """
     path = pathlib.Path(path)
     poses: dict[int, np.ndarray] = {}
+    endings: set[tuple[int, int]] = set()
     for number, line in enumerate(_lines(path, keep_ends=True), 1):
         words = line.split()
         if not words:
@@ -151,8 +152,8 @@ def read_poses(path: pathlib.Path | str, *, damaged: dict[str, int | None] | Non
         where = f"{path} line {number}"
         frame = int(words[0]) if _FRAME.fullmatch(words[0]) else None
         try:
-            if not line.endswith("\n"):  # the last number may have lost its last digits
-                raise DatasetError(f"{where} is cut short: no line break ends it; {_RENEW_POSES}")
+            if not line.endswith("\n") and _lost_its_end(words, endings):
+                raise DatasetError(f"{where} is cut short; {_RENEW_POSES}")
             if frame is None:
                 raise DatasetError(f"{where} does not start with a frame number; {_RENEW_POSES}")
             if len(words) not in (13, 17):
@@ -169,7 +170,21 @@ def read_poses(path: pathlib.Path | str, *, damaged: dict[str, int | None] | Non
             damaged[str(error)] = frame
         else:
             poses[frame] = pose
+            endings.add(_ending(words))
     return poses
+
+
+def _ending(words: list[str]) -> tuple[int, int]:
+    """Number of words, and of characters after the point of the last one."""
+    return len(words), len(words[-1].partition(".")[2])
+
+
+def _lost_its_end(words: list[str], endings: set[tuple[int, int]]) -> bool:
+    """Whether a last line without a line break has another number of words than all lines before it or, where those are
+    written with equally many digits, fewer digits: so ends a copy that was cut off."""
+    count, digits = _ending(words)
+    before = {ending[1] for ending in endings if ending[0] == count}
+    return bool(endings) and (not before or (len(before) == 1 and digits < min(before)))
 
 
 def cam0_to_world(

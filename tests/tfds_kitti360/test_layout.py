@@ -137,6 +137,31 @@ def test_a_malformed_pose_is_named_or_skipped(tmp_path, lines):
     assert len(damaged) == 1 and set(damaged.values()) <= {7, None}
 
 
+FIXED, VARIED = f"7 {GOOD[:-1]}0.500000\n", f"8 {GOOD[:-1]}0.25\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "last", "whole"),
+    [
+        ("", FIXED, True),
+        (FIXED, FIXED, True),
+        (FIXED, FIXED[:-2], False),  # a digit less than all others have
+        (FIXED, FIXED[:-8], False),
+        (FIXED, f"9 {GOOD} 0 0 0 1", False),  # another number of words
+        (FIXED, f"9 {GOOD[:-1]}0.5000001", True),
+        (FIXED + VARIED, f"9 {GOOD[:-1]}0.1", True),  # of numbers as long as they need be, nothing can be told
+    ],
+)
+def test_a_last_line_needs_no_line_break_but_its_end(tmp_path, before, last, whole):
+    path = tmp_path / "poses.txt"
+    save(path, before + last.rstrip("\n").replace("7", "9", 1))
+    if whole:
+        assert 9 in read_poses(path)
+        return
+    with pytest.raises(DatasetError, match=r"poses\.txt line 2 is cut short"):
+        read_poses(path)
+
+
 @pytest.mark.parametrize("kept", ["poses", "cam0_to_world"])
 def test_either_pose_file_serves(tmp_path, kept):
     layout = write_tree(tmp_path, {3: range(5, 8)}, has=[kept])
