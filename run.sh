@@ -66,7 +66,7 @@ full() {
   if [ -z "$raw" ]; then
     raw="$OUT/city_full"
     say "a synthetic city of 9,000 training and 2,000 evaluation frames (three quarters of those drawn have labels)"
-    python -m tfds_kitti360.city --out="$raw" --drives=6 --frames=2800 --size=192x720 --seed=0
+    python -m tfds_kitti360.city --out="$raw" --drives=6 --frames=2800 --size=192x720 --seed=0 --no_truth
   fi
   say "TFDS data set"
   python -m tfds_kitti360.build --manual_dir="$raw" --data_dir="$tfds"

@@ -31,7 +31,9 @@ class Ours(NamedTuple):
 def parser(name: str, *, batch: int, rounds: int) -> argparse.ArgumentParser:
     """The options of `python -m mtl_depth.benchmarks.<name>`."""
     options = argparse.ArgumentParser(prog=f"python -m mtl_depth.benchmarks.{name}")
-    options.add_argument("--size", type=_size, default=(192, 640), help="HEIGHTxWIDTH of the pictures (192x640)")
+    options.add_argument(
+        "--size", type=measure.height_and_width, default=(192, 640), help="HEIGHTxWIDTH of the pictures (192x640)"
+    )
     options.add_argument("--batch", type=int, default=batch, help=f"pictures or clips at a time ({batch})")
     options.add_argument("--depth", type=int, default=18, help="layers of the ResNets (18)")
     options.add_argument("--width", type=float, default=1.0, help="factor on their channels (1)")
@@ -112,12 +114,3 @@ def _take_cores(threads: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     if peer is not None:
         peer.torch.set_num_threads(len(os.sched_getaffinity(0)))
-
-
-def _size(text: str) -> tuple[int, int]:
-    """HEIGHTxWIDTH."""
-    try:
-        height, width = map(int, text.split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH, such as 192x640") from None
-    return height, width

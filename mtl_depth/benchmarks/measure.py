@@ -1,5 +1,6 @@
 """What every benchmark needs: alternating times, memory, compile time, the device's measured peaks, one table."""
 
+import argparse
 import ctypes
 import functools
 import json
@@ -207,3 +208,12 @@ def _processor() -> str:
 
 def _status_bytes(field: str) -> int:
     return int(re.search(rf"{field}:\s*(\d+) kB", _STATUS.read_text(encoding="utf-8"))[1]) * 1024
+
+
+def height_and_width(text: str) -> tuple[int, int]:
+    """A command line's HEIGHTxWIDTH."""
+    try:
+        height, width = map(int, text.split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH, such as 192x640") from None
+    return height, width

@@ -32,7 +32,7 @@ BETWEEN = {"bandwidth": 40e9, "latency": 40e-6}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the exchanges of the step's compiled program, measured times and the forecast."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", default="192x640", help="height x width")
+    parser.add_argument("--size", type=measure.height_and_width, default="192x640", help="height x width")
     parser.add_argument("--width", type=float, default=1.0, help="factor on the channels")
     parser.add_argument("--batch", type=int, default=8, help="clips of a step, over all devices")
     parser.add_argument("--devices", default="1,2,4,8", help="forced CPU devices")
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.rounds:
             row["step, s"] = measure.alternate({"step": run}, rounds=options.rounds)["step"].median
         rows.append(row)
-    settings = f"{options.size}, width {options.width:g}, batch {options.batch} over all devices"
+    settings = f"{options.size[0]}x{options.size[1]}, width {options.width:g}, batch {options.batch} over all devices"
     measure.show(measure.report("scaling", rows, settings=settings), path=options.json)
     if found:
         rows = [forecast(count, found, seconds=options.step_ms / 1e3) for count in (8, 64, 256)]
@@ -93,15 +93,15 @@ def forecast(devices: int, exchanges: Sequence[int], *, seconds: float) -> Mappi
 
 def make_step(options: argparse.Namespace, count: int) -> tuple[Any, Any]:
     """A function that runs one step on `count` devices, and its compiled program."""
-    size = tuple(int(side) for side in options.size.split("x"))
     network, tasks = assemble(config.Model(width=options.width), config.Tasks(depth=config.DepthTask()))
     optimizer = make_optimizer(config.Train(), steps=1000, head_multipliers={"depth": 1.0})
-    create = functools.partial(states.create, network=network, optimizer=optimizer, size=size, frames=3)
+    create = functools.partial(states.create, network=network, optimizer=optimizer, size=options.size, frames=3)
     devices = Devices(count)
-    intrinsics = np.array([[size[1] / 2, 0, size[1] / 2], [0, size[1] / 2, size[0] / 2], [0, 0, 1]], np.float32)
+    height, width = options.size
+    intrinsics = np.array([[width / 2, 0, width / 2], [0, width / 2, height / 2], [0, 0, 1]], np.float32)
     batch = devices.place_batch(
         {
-            "image": np.random.default_rng(0).integers(0, 256, (options.batch, 3, *size, 3)).astype(np.uint8),
+            "image": np.random.default_rng(0).integers(0, 256, (options.batch, 3, height, width, 3)).astype(np.uint8),
             "intrinsics": np.tile(intrinsics, (options.batch, 1, 1)),
         }
     )

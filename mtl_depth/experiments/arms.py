@@ -25,6 +25,7 @@ class Scale:
         train_frames: evenly spaced training clips; 0: all.
         eval_frames: evenly spaced frames of either evaluation; 0: all.
         width: factor on the channels of the networks.
+        dtype: of the arithmetic inside the networks.
         encoder_weights: to start from; empty: random.
         motion: of the depth task.
         steps: of each training; None: 20 epochs.
@@ -42,6 +43,7 @@ class Scale:
     train_frames: int
     eval_frames: int
     width: float
+    dtype: str
     encoder_weights: str
     motion: str
     steps: int | None
@@ -55,15 +57,15 @@ SCALES = {
     # The report's experiment. 6 x 2,800 frames x 3/4 with labels: 10,500 to train on, 2,100 to validate on.
     "paper": Scale(
         streets=6, frames=2800, held_out_frames=2800, drawn=(192, 720), size=(192, 640), train_frames=9000,
-        eval_frames=2000, width=1.0, encoder_weights="timm/resnet18.tv_in1k", motion="predicted", steps=None,
-        batch_size=8, learning_rate=1e-4, offset_weight=0.01 * 1408 / 640, announce=True,
+        eval_frames=2000, width=1.0, dtype="bfloat16", encoder_weights="timm/resnet18.tv_in1k", motion="predicted",
+        steps=None, batch_size=8, learning_rate=1e-4, offset_weight=0.01 * 1408 / 640, announce=True,
     ),
     # What two CPU cores finish in about three hours. Motion is the recorded one: with predicted motion depth collapses
     # first and needs about ten times the steps, which leaves nothing to compare after this budget.
     "small": Scale(
         streets=9, frames=90, held_out_frames=150, drawn=(188, 704), size=(96, 320), train_frames=0, eval_frames=0,
-        width=0.25, encoder_weights="", motion="recorded", steps=1200, batch_size=4, learning_rate=2e-3,
-        offset_weight=0.01 * 1408 / 320, announce=False,
+        width=0.25, dtype="float32", encoder_weights="", motion="recorded", steps=1200, batch_size=4,
+        learning_rate=2e-3, offset_weight=0.01 * 1408 / 320, announce=False,
     ),
 }  # fmt: skip
 
@@ -150,7 +152,7 @@ def configuration(scale: Scale, arm: Arm, *, seed: int, data_dir: pathlib.Path) 
         data=Data(
             data_dir=str(data_dir), size=scale.size, train_frames=scale.train_frames, eval_frames=scale.eval_frames
         ),
-        model=Model(width=scale.width, encoder_weights=scale.encoder_weights),
+        model=Model(width=scale.width, dtype=scale.dtype, encoder_weights=scale.encoder_weights),
         tasks=Tasks(**sections),
         train=Train(
             steps=scale.steps, batch_size=scale.batch_size, learning_rate=scale.learning_rate, seed=seed,

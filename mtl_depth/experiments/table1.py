@@ -1,8 +1,9 @@
-"""`python -m mtl_depth.experiments.table1 --scale=small --out=DIR`: Table 1 of the report as a study with a truth.
+"""`python -m mtl_depth.experiments.table1 --scale=small`: Table 1 of the report as a study with a truth.
 
 Draws two synthetic cities, trains depth alone and beside semantics, instances and both, over several seeds with the
 same budget, weights, batches and augmentation for all variants of a seed, scores them on a street that nothing was
-trained or chosen on, and writes DIR/report.md. Started again it goes on where it stopped, also in mid-training.
+trained or chosen on, and writes out/table1_small/report.md. Started again it goes on where it stopped, also in
+mid-training.
 """
 
 import argparse
@@ -131,7 +132,7 @@ def make_city(out: pathlib.Path, which: str, scale: Scale, deadline: Deadline) -
     streets, frames, seed = (scale.streets, scale.frames, 0) if which == "city" else (1, scale.held_out_frames, 1)
     drawn, size = ("x".join(map(str, sides)) for sides in (scale.drawn, scale.size))
     _command("tfds_kitti360.city", f"--out={out / which}", f"--drives={streets}", f"--frames={frames}",
-             f"--size={drawn}", f"--seed={seed}")  # fmt: skip
+             f"--size={drawn}", f"--seed={seed}", "--no_truth")  # fmt: skip
     _command("tfds_kitti360.build", f"--manual_dir={out / which}", f"--data_dir={built}", f"--size={size}")
     (out / f"{which}.done").touch()
     return built
@@ -174,7 +175,7 @@ def main(argv: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--scale", required=True, choices=SCALES)
-    parser.add_argument("--out", required=True, type=pathlib.Path, help="folder of the study")
+    parser.add_argument("--out", type=pathlib.Path, help="folder of the study (out/table1_<scale>)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of every arm (3)")
     parser.add_argument(
         "--only", default=",".join(VARIANTS), metavar="ARM,ARM",
@@ -189,9 +190,10 @@ def main(argv: Sequence[str]) -> int:
             raise UserError(f"--only: there is no arm {unknown[0]!r}; there are {', '.join(ARMS)}.")
         if options.seeds < 1:
             raise UserError(f"--seeds={options.seeds}: at least one is needed.")
+        out = options.out or pathlib.Path("out") / f"table1_{options.scale}"
         command = shlex.join(["python", "-m", "mtl_depth.experiments.table1", *argv])
         done = run(
-            SCALES[options.scale], options.out, seeds=options.seeds, names=names, minutes=options.minutes,
+            SCALES[options.scale], out, seeds=options.seeds, names=names, minutes=options.minutes,
             command=command,
         )  # fmt: skip
     except UserError as error:

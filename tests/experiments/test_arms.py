@@ -104,4 +104,4 @@ def test_paper_is_the_report_s_experiment():
     config = make(SCALES["paper"], ARMS["instance"], seed=0)
     assert (config.data.train_frames, config.data.eval_frames, config.data.size) == (9000, 2000, (192, 640))
     assert (config.train.epochs, config.train.steps, config.train.batch_size) == (20, None, 8)
-    assert config.model.width == 1 and config.tasks.depth.motion == "predicted"
+    assert config.model.width == 1 and config.model.dtype == "bfloat16" and config.tasks.depth.motion == "predicted"
