@@ -91,7 +91,7 @@ def run(
         "frames": len(matched),
         "depth": depth,
         "coverage": float(np.mean(covered)),
-        "scale": {"median": float(np.median(ratios)), "spread": float(np.std(ratios) / np.mean(ratios))},
+        "scale": metrics.summarise_ratios(ratios),
         "metric": perceiver.metric,
         "unmatched": unmatched,
         "recipe": RECIPE.format(truth=truth, scale=scale, crop=crop or "no") + FLIPPED * perceiver.flip,
@@ -110,7 +110,8 @@ def remarks(result: dict[str, Any], *, truths: int) -> list[str]:
     unmatched, scale = result["unmatched"], result["scale"]
     sentences = [
         f"Truth covers {result['coverage']:.1%} of the pixels.",
-        f"Truth is {scale['median']:.3g} times the prediction (median over pictures, spread {scale['spread']:.0%})"
+        f"Truth is {scale['median']:.3g} times the prediction (median over pictures, spread "
+        f"{scale['spread'] / scale['median']:.0%})"
         + ("." if result["metric"] else "; this model's depth has no metres, read the median-scaled row."),
     ]
     if unmatched:
