@@ -70,8 +70,8 @@ def as_torch(images):
 
 
 def test_settings_of_a_checkpoint(checkpoint, deep_checkpoint):
-    assert pretrained.read_monodepth2_settings(checkpoint[0]) == (18, SIZE, True, False, 0.1, 100.0)
-    assert pretrained.read_monodepth2_settings(deep_checkpoint[0]) == (50, SIZE, False, False, 0.1, 100.0)
+    assert pretrained.read_monodepth2_settings(checkpoint[0]) == (18, SIZE, True, 0.1, 100.0)
+    assert pretrained.read_monodepth2_settings(deep_checkpoint[0]) == (50, SIZE, False, 0.1, 100.0)
 
 
 def test_an_export_is_loaded_strictly_and_equals_its_source(checkpoint, tmp_path):

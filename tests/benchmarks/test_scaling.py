@@ -26,6 +26,6 @@ def test_the_command_prints_its_tables(tmp_path, monkeypatch, capsys):
 
 def test_forecast_by_hand():
     # 2 x 7/8 of 200 GB at 200 GB/s is 1.75 s; three small exchanges of 15 us
-    found = scaling.forecast(8, [200e9, 8, 8, 8], seconds=1.75 + 45e-6)
+    found = scaling.forecast(8, [200_000_000_000, 8, 8, 8], seconds=1.75 + 45e-6)
     assert found["gradient, ms"] == pytest.approx(1750) and found["statistics, ms"] == pytest.approx(0.045)
     assert found["efficiency"] == pytest.approx(0.5)
