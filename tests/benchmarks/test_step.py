@@ -3,7 +3,6 @@
 import itertools
 import pathlib
 import runpy
-import types
 
 import numpy as np
 import pytest
@@ -26,8 +25,8 @@ def program_of_training(options, folder, monkeypatch) -> str:
     config.model.encoder_weights, config.train.steps, config.train.devices = "", 1000, 1
     ids = np.arange(options.batch, dtype=np.int32)
     batch = step.make_batch(options) | {"drive": ids, "frame": ids}
-    metadata = {"drives": {}, "intrinsics": batch["intrinsics"][0].tolist()}
-    monkeypatch.setattr(train.data, "open_dataset", lambda _: types.SimpleNamespace(metadata=metadata, size=(64, 64)))
+    metadata = {"size": options.size, "drives": {}, "intrinsics": batch["intrinsics"][0].tolist()}
+    monkeypatch.setattr(train.data, "open_dataset", lambda _: train.data.Dataset(folder, metadata))
     monkeypatch.setattr(train.data, "clips", lambda *_, **__: list(range(8)))
     monkeypatch.setattr(train.data, "frames", lambda *_, **__: 0)
     monkeypatch.setattr(train.data, "train_batches", lambda *_, **__: itertools.repeat(batch))

@@ -18,7 +18,7 @@ LARGEST_STATISTIC = 4 * 2 * 512  # bytes: channels of the widest BatchNorm, for 
 @functools.cache
 def compile_step(devices: int):
     """The compiled step of one clip a device."""
-    return make_step(argparse.Namespace(size="64x96", width=0.125, batch=devices), devices)[1]
+    return make_step(argparse.Namespace(size=(64, 96), width=0.125, batch=devices), devices)[1]
 
 
 def parameters() -> int:
