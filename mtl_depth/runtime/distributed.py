@@ -1,7 +1,9 @@
 """Several processes that train together: how they find each other, and what is said when one of them is gone."""
 
 import contextlib
+import ctypes
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -48,6 +50,9 @@ def together() -> Iterator[None]:
 
     What is no UserError is taken for the failure of an exchange with a process that is gone.
     """
+    # Where the first process is gone, a thread of jax may abort this one before an exchange fails here. Python's own
+    # handlers would run too late: the process ends as soon as the C handler returns, which this one does not.
+    ctypes.CDLL(None).signal(signal.SIGABRT, _aborted)
     try:
         yield
     except UserError as error:
@@ -59,6 +64,14 @@ def together() -> Iterator[None]:
         )
     except Exception:
         _leave(traceback.format_exc())
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_int)
+def _aborted(number: int) -> None:
+    _leave(
+        "error: jax aborted this process, most likely because another process of this run is gone (its own words are "
+        "above). Start all of them again; they go on from the newest checkpoint."
+    )
 
 
 def _leave(sentence: str) -> None:

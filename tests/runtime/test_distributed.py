@@ -1,5 +1,8 @@
 """Where the environment speaks of several processes and where it does not."""
 
+import subprocess
+import sys
+
 import pytest
 
 from mtl_depth.errors import UserError
@@ -41,3 +44,20 @@ def test_nothing_is_joined_where_nothing_is_said():
 def test_half_a_description_is_refused(environment, sentence):
     with pytest.raises(UserError, match=sentence):
         distributed.connect(environment)
+
+
+# As a thread of jax does it: without Python's lock, while the main thread waits in a computation.
+ABORTED = """
+import ctypes, threading, time
+from mtl_depth.runtime import distributed
+with distributed.together():
+    threading.Thread(target=ctypes.CDLL(None).abort).start()
+    time.sleep(30)
+"""
+
+
+def test_an_abort_by_jax_says_what_it_means():
+    ended = subprocess.run([sys.executable, "-c", ABORTED], capture_output=True, text=True, timeout=20)
+    assert ended.returncode == 2, ended
+    assert "another process of this run is gone" in ended.stderr
+    assert "Start all of them again" in ended.stderr
