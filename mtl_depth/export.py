@@ -174,7 +174,11 @@ def write_monodepth2(perceiver: Perceiver, output: pathlib.Path, batch: int | No
     """encoder.pth, depth.pth and, where motion is predicted, pose_encoder.pth and pose.pth (SPEC 4)."""
     (height, width), depth = perceiver.size, perceiver.config.tasks.depth
     stereo = depth is not None and depth.stereo
-    pretrained.export_monodepth2(perceiver.variables, output, height=height, width=width, use_stereo=stereo)
+    pose = perceiver.network.pose
+    unit = 1.0 if pose is None else pose.translation_unit
+    pretrained.export_monodepth2(
+        perceiver.variables, output, height=height, width=width, use_stereo=stereo, translation_unit=unit
+    )
     farthest, nearest = depth_range(perceiver)
     if not np.allclose((nearest, farthest), MONODEPTH2_RANGE):
         log.say(

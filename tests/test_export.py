@@ -125,7 +125,7 @@ def test_monodepth2_holds_the_depth_network(tmp_path, monkeypatch, capsys):
     given = {}
     monkeypatch.setattr(pretrained, "export_monodepth2", lambda *values, **options: given.update(options))
     export.run(fake_run.config(*NAMES), tmp_path, "monodepth2", tmp_path)
-    assert given == {"height": fake_run.SIZE[0], "width": fake_run.SIZE[1], "use_stereo": False}
+    assert given == {"height": fake_run.SIZE[0], "width": fake_run.SIZE[1], "use_stereo": False, "translation_unit": 1}
     assert "Note" not in capsys.readouterr().err
     config = fake_run.config(*NAMES)
     config.tasks.depth.stereo = True

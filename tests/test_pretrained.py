@@ -94,6 +94,23 @@ def test_an_export_is_loaded_strictly_and_equals_its_source(checkpoint, tmp_path
     jax.tree.map(np.testing.assert_array_equal, again, variables)
 
 
+def test_longer_translations_go_into_the_exported_weights(checkpoint, tmp_path):
+    """The original, which knows no unit, then sees the motion that the metric network sees."""
+    network = make_network(heads=(), predict_motion=True, translation_unit=50.0)
+    motion = jax.jit(functools.partial(network.apply, method="motion"), compiler_options=QUICK)
+    variables = pretrained.load_monodepth2(checkpoint[0])
+    second_from_first = motion(variables, IMAGES, IMAGES[::-1].copy())
+    pretrained.export_monodepth2(variables, tmp_path, height=SIZE[0], width=SIZE[1], translation_unit=50.0)
+    other = torch_reference.Monodepth2(18, seed=1)
+    encoder = torch_reference.Named("encoder", other.pose_encoder)
+    for name, module in {"pose_encoder": encoder, "pose": other.pose}.items():
+        module.load_state_dict(torch.load(tmp_path / f"{name}.pth", weights_only=True), strict=True)
+    with torch.no_grad():
+        expected = torch_reference.rigid(other.eval().vector(as_torch(IMAGES), as_torch(IMAGES).flip(0)))
+    assert np.abs(second_from_first[:, :3, 3]).max() > 0.05
+    np.testing.assert_allclose(second_from_first, expected.numpy(), atol=1e-5)
+
+
 def test_variables_have_the_shapes_of_the_network(checkpoint):
     folder, _ = checkpoint
     network = make_network(heads=(("depth", DisparityHead()),), predict_motion=True)

@@ -113,6 +113,7 @@ def make_network(
     dtype: Any = jnp.float32,
     heads: tuple[tuple[str, nn.Module], ...],
     predict_motion: bool = False,
+    translation_unit: float = 1.0,
     learn_focal: bool = False,
 ) -> Network:
     """A network of the given ResNet depth; `heads` are (task name, module) pairs."""
@@ -121,7 +122,7 @@ def make_network(
     return Network(
         encoder=ResNetEncoder(depth, width, dtype),
         heads=tuple(heads),
-        pose=PoseNetwork(depth, width, dtype) if predict_motion else None,
+        pose=PoseNetwork(depth, width, dtype, translation_unit) if predict_motion else None,
         camera=FocalScale() if learn_focal else None,
     )
 

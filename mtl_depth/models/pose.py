@@ -19,11 +19,14 @@ class PoseNetwork(nn.Module):
         depth: layers of the ResNet.
         width: factor on every channel count.
         dtype: type that it computes in.
+        translation_unit: factor on the translation. Where depth starts N times farther than published, translations
+            have to start N times longer, or the pictures hardly move and rotation explains what translation should.
     """
 
     depth: int = 18
     width: float = 1.0
     dtype: Any = jnp.float32
+    translation_unit: float = 1.0
 
     @nn.compact
     def __call__(
@@ -54,4 +57,5 @@ class PoseNetwork(nn.Module):
         # Two motions, as published; the first serves a pair.
         x = Convolution(12, size=1, dtype=self.dtype, name="motion")(x)
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32)).mean(axis=(1, 2))
-        return SMALL * x[:, :6]
+        rotation, translation = jnp.split(SMALL * x[:, :6], 2, axis=1)
+        return jnp.concatenate([rotation, self.translation_unit * translation], axis=1)

@@ -5,6 +5,7 @@ import pathlib
 from typing import NamedTuple
 
 import jax
+import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from mtl_depth.errors import UserError
@@ -92,7 +93,13 @@ def read_monodepth2_settings(directory: str | pathlib.Path) -> Monodepth2Setting
 
 
 def export_monodepth2(
-    variables: Variables, directory: str | pathlib.Path, *, height: int, width: int, use_stereo: bool = False
+    variables: Variables,
+    directory: str | pathlib.Path,
+    *,
+    height: int,
+    width: int,
+    use_stereo: bool = False,
+    translation_unit: float = 1.0,
 ) -> None:
     """Writes encoder.pth and depth.pth, and pose_encoder.pth and pose.pth if there is a pose network.
 
@@ -104,6 +111,7 @@ def export_monodepth2(
         height: of the images that the network was trained on.
         width: of these images.
         use_stereo: whether it was trained on stereo pairs.
+        translation_unit: of its pose network, which the original has not: it goes into the last layer.
 
     Raises:
         UserError: there is no depth head, or the network has not the published channels.
@@ -117,6 +125,9 @@ def export_monodepth2(
         raise UserError(
             "Only a network with a depth head can be written as a Monodepth2 checkpoint; choose another --format."
         )
+    for path in kept:
+        if path[1:3] == ("pose", "motion"):  # two motions of a rotation and a translation each
+            kept[path] = kept[path] * np.tile(np.repeat([1, translation_unit], 3), 2)
     published = _shapes(resnet_depth([_entry(path) for path in kept], source=pathlib.Path(directory), prefix=_PREFIX))
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)

@@ -50,6 +50,7 @@ def assemble(
         dtype=dtype,
         heads=tuple((task.name, task.head) for task in made),
         predict_motion=any(task.predicts_motion for task in made),
+        translation_unit=next((task.translation_unit for task in made if task.predicts_motion), 1.0),
         learn_focal=camera is not None and camera.learn,
     )
     return network, made

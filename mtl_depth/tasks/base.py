@@ -67,6 +67,7 @@ class Task(NamedTuple):
         metrics: how predictions are scored.
         pictures: (outputs and predictions, batch) of NumPy arrays -> `{"depth": uint8 b h w 3, ...}`.
         health: what to watch while training, or None.
+        translation_unit: of the pose network, where the loss needs it.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Task(NamedTuple):
     metrics: Metrics
     pictures: Callable[[Arrays, Arrays], dict[str, np.ndarray]]
     health: Health | None = None
+    translation_unit: float = 1.0
 
 
 def add(left: Sums | None, right: Sums) -> Sums:

@@ -24,6 +24,7 @@ MOTIONS = ("predicted", "recorded")
 # nearest, farthest and initial depth: up to scale when only predicted motion ties the frames; in metres where something
 # else does. There a street fills a hundredth of the usual range of the sigmoid and an unset bias would start at 2 m.
 UP_TO_SCALE, METRIC = (0.1, 100.0, None), (1.0, 200.0, 10.0)
+PUBLISHED_START = 0.2  # depth at disparity 1/2 of the published range, where the published translations start from
 
 
 def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
@@ -48,6 +49,7 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
             "must be positive and in this order."
         )
     guidance = guidances.make(section)
+    translation_unit = initial / PUBLISHED_START if is_metric(section) else 1.0
     initial_disparity = None if initial is None else (1 / initial - 1 / farthest) / (1 / nearest - 1 / farthest)
     limits = {"nearest": nearest, "farthest": farthest}
     further = frozenset({"source_from_target"}) if recorded or section.translation_weight else frozenset()
@@ -116,6 +118,7 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
         metrics=_metrics(limits, section.crop or None),
         pictures=pictures,
         health=depth_health.make(**limits, predicts_motion=not recorded),
+        translation_unit=translation_unit,
     )
 
 

@@ -1,5 +1,7 @@
 """Metric depth: the right image as a source, and the length of predicted translations."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 from mtl_depth import config
 from mtl_depth.geometry.camera import depth_from_disparity
 from mtl_depth.learning.gradients import _prepare
+from mtl_depth.models.network import init
+from mtl_depth.tasks import assemble
 from mtl_depth.tasks import depth as depth_task
 
 SIZE = (32, 64)
@@ -106,6 +110,22 @@ def test_metric_settings_have_the_metric_range():
         assert depth_task.is_metric(section) == metric
         ends = task.decode({"disparity": (jnp.array([[[0.0, 1.0]]]),)})["depth"]
         np.testing.assert_allclose(ends[0, 0], (200, 1) if metric else (100, 0.1), rtol=1e-5)
+        # published: depth starts at 0.2; here at 10 m, 50 times farther
+        assert task.translation_unit == pytest.approx(50 if metric else 1)
+
+
+def test_a_metric_pose_network_starts_with_longer_translations_only():
+    images = jax.random.uniform(jax.random.key(1), (2, 1, 64, 96, 3))
+    tasks = [config.Tasks(depth=config.DepthTask(**options)) for options in ({}, {"stereo": True})]
+    published, metric = (assemble(config.Model(width=0.125), each)[0] for each in tasks)
+    variables = init(published, jax.random.key(0), size=(64, 96))
+
+    def vector(network):
+        apply = functools.partial(network.apply, method=lambda self, *pair: self.pose(*pair, train=False))
+        return jax.jit(apply)(variables, *images)
+
+    vectors = [vector(published), vector(metric)]
+    np.testing.assert_allclose(vectors[1], vectors[0] * np.repeat([1, 50], 3), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
