@@ -69,6 +69,7 @@ def _with_legend(picture: Picture, nearest: float, unit: str) -> Picture:
     bar, top, bottom = max(6, width // 52), height // 10, height - height // 10
     picture = picture.copy()
     left = width - 5 * bar
+    picture[max(0, top - bar) : bottom + bar, left - 4 :] //= 3  # white figures can be read on it, whatever lies below
     picture[top:bottom, left : left + bar] = color_map(np.linspace(1, 0, bottom - top)[:, None] * np.ones((1, bar)))
     cv2.rectangle(picture, (left - 1, top - 1), (left + bar, bottom), (255, 255, 255), 1)
     lowest = None
@@ -78,8 +79,7 @@ def _with_legend(picture: Picture, nearest: float, unit: str) -> Picture:
             continue
         lowest = row
         text, place = f"{metres:g}{unit}", (left + bar + 3, row + bar // 2)
-        for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, bar / 28, color, thickness, cv2.LINE_AA)
+        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, bar / 28, (255, 255, 255), 1, cv2.LINE_AA)
     return picture
 
 

@@ -39,6 +39,13 @@ def test_the_legend_stays_at_the_edge():
     assert changed.any() and not changed[:, :540].any()
 
 
+@pytest.mark.parametrize("height", [64, 300])
+def test_the_legend_is_white_on_dark_even_over_what_is_near(height):
+    marked = visualize.depth_picture(np.full((height, 640), 3.0), nearest=3.0, legend=True)
+    beside = marked[height // 2, 640 - 3 * (640 // 52) :]  # to the right of the bar
+    assert (beside.max(axis=-1) < 100).any() and marked[0, 0].min() > 180
+
+
 def test_label_colours_and_ids_outside_the_table():
     labels = np.array([[7, 26], [-1, 300]])
     expected = [[(128, 64, 128), (0, 0, 142)], [(0, 0, 0), (0, 0, 0)]]
