@@ -52,7 +52,13 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
     steps = train.steps if train.steps is not None else train.epochs * math.ceil(clips / train.batch_size)
     writes = jax.process_index() == 0  # of several processes one writes
     if writes:  # at once: restoring and compiling take some seconds
-        log.say(f"{clips} training clips in {config.data.data_dir}; the run is {workdir}")
+        unread = reads - {"source_from_target", "image_right"}
+        lacking = len(data.clips(dataset, config.data, split="train", reads=unread)) - clips
+        log.say(
+            f"{clips} training clips in {config.data.data_dir}"
+            + (f" ({lacking} more lack a pose or the right image)" if lacking > 0 else "")
+            + f"; the run is {workdir}"
+        )
     optimizer = make_optimizer(train, steps=steps, head_multipliers=_head_multipliers(config, tasks))
     with contextlib.ExitStack() as stack:
         stack.enter_context(disk.full_disk_is_said(workdir))

@@ -14,9 +14,10 @@ from tfds_kitti360.city.__main__ import main as draw_city
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory) -> pathlib.Path:
-    """Two short streets with right images."""
+    """Two short streets with right images, one of which is missing."""
     folder = tmp_path_factory.mktemp("stereo")
     assert draw_city([f"--out={folder / 'raw'}", "--drives=2", "--frames=8", "--size=94x352", "--stereo"]) == 0
+    sorted(folder.glob("raw/data_2d_raw/*/image_01/data_rect/*.png"))[4].unlink()
     options = [f"--manual_dir={folder / 'raw'}", f"--data_dir={folder / 'built'}", "--size=64x96", "--stereo"]
     assert build.main(options) == 0
     return folder / "built"
@@ -32,6 +33,7 @@ def test_stereo_and_translation_length(data_dir, tmp_path, capsys):
         "--config.tasks.depth.stereo=True", "--config.tasks.depth.translation_weight=0.1",
     ]  # fmt: skip
     assert command_line.run(*command) == 0
+    assert "(1 more lack a pose or the right image)" in capsys.readouterr().err
     rows = [row for row in read_metrics(tmp_path / "metrics.jsonl") if "split" not in row]
     # the pose network starts at no motion: the term is the weight times about the metre that a frame is apart
     assert 0.02 < rows[0]["depth/translation"] < 0.2 and np.isfinite(rows[-1]["loss"])
