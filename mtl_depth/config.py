@@ -44,7 +44,7 @@ class DepthTask:
     initial_depth: float | None = None  # what the untrained head answers; None: as published with predicted, 10 m
     crop: str = ""  # "garg" evaluates inside the Garg crop only
     stereo: bool = False  # the right image as a further source, with the known baseline: metric depth
-    translation_weight: float = 0.0  # ties the length of predicted translations to the recorded poses: metric depth
+    translation_weight: float = 0.0  # ties the length of predicted translations to the poses: metric depth; try 0.01
     left_out: tuple[str, ...] = ()  # labels whose pixels the photometric loss leaves out: ("sky", "ego vehicle")
     moving_overlap: float = 0.0  # people and vehicles that warp onto each other with less IoU are left out; 0: none
     semantic_edges: bool = False  # disparity may change where the class does, whatever the colours
