@@ -35,7 +35,7 @@ def test_stereo_and_translation_length(data_dir, tmp_path, capsys):
     assert command_line.run(*command) == 0
     assert "(1 more lack a pose or the right image)" in capsys.readouterr().err
     rows = [row for row in read_metrics(tmp_path / "metrics.jsonl") if "split" not in row]
-    # the pose network starts at no motion: the term is the weight times about the metre that a frame is apart
+    # a frame is about a metre apart, and the pose network does not know it yet: the term is about the weight
     assert 0.02 < rows[0]["depth/translation"] < 0.2 and np.isfinite(rows[-1]["loss"])
     assert command_line.run(*command, "--mode=evaluate") == 0
     evaluation = json.loads((tmp_path / "evaluation.json").read_text())
