@@ -99,7 +99,7 @@ class Tasks:
 
 @dataclasses.dataclass
 class Train:
-    """The optimisation; opened by `mtl_depth.learning.optimizer` and the loop in `mtl_depth.train`."""
+    """The optimisation; opened by `mtl_depth.training.optimizer` and the loop in `mtl_depth.commands.train`."""
 
     steps: int | None = None  # optimiser steps; wins over epochs when set
     epochs: int = 20  # passes over the training clips
@@ -113,7 +113,7 @@ class Train:
     warmup_steps: int = 0  # linear warm-up from zero
     encoder_multiplier: float = 1.0  # on the learning rate of the encoder
     pose_multiplier: float = 1.0  # on the learning rate of the pose network
-    balance: str = "fixed"  # of the tasks' weights: "fixed", "uncertainty" or "gradient_scale" (see learning/balance)
+    balance: str = "fixed"  # of the tasks' weights: "fixed", "uncertainty" or "gradient_scale" (see training/balance)
     balance_multiplier: float = 10.0  # on the learning rate of the log-variances of "uncertainty"
     camera_multiplier: float = 10.0  # on the learning rate of the focal length, where config.camera.learn is set
     clip_norm: float | None = None  # clips the global gradient norm; None: no clipping
@@ -130,7 +130,7 @@ class Train:
 
 @dataclasses.dataclass
 class Evaluation:
-    """What `--mode=evaluate` and the evaluations while training do; opened by `mtl_depth.evaluate`."""
+    """What `--mode=evaluate` and the evaluations while training do; opened by `mtl_depth.commands.evaluate`."""
 
     split: str = "val"  # train, val or test
     checkpoint: str = "latest"  # of the run folder: "latest", "best" (by Abs Rel on val) or a step

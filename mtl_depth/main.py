@@ -15,7 +15,7 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from mtl_depth import config as configuration
-from mtl_depth import manual
+from mtl_depth.commands import help_text
 from mtl_depth.errors import UserError
 from mtl_depth.runtime import disk
 
@@ -106,30 +106,30 @@ def _dispatch() -> None:
     logging.set_verbosity(logging.ERROR)  # Orbax warns about what is as it should be
     # Imported late: `--help` and mistakes in the flags should answer at once.
     if _MODE.value == "train":
-        from mtl_depth import train
+        from mtl_depth.commands import train
         from mtl_depth.runtime import distributed
 
         several = distributed.connect()
         with distributed.together() if several else contextlib.nullcontext():
             train.run(config, workdir)
     elif _MODE.value == "evaluate" and _TRUTH.value:
-        from mtl_depth import evaluate_folder
+        from mtl_depth.commands import evaluate_folder
 
         evaluate_folder.run(config, workdir, input=_INPUT.value, truth=_TRUTH.value, scale=_TRUTH_SCALE.value)
     elif _MODE.value == "evaluate":
-        from mtl_depth import evaluate
+        from mtl_depth.commands import evaluate
 
         evaluate.run(config, workdir)
     elif _MODE.value == "predict":
-        from mtl_depth import predict
+        from mtl_depth.commands import predict
 
         predict.run(config, workdir, _INPUT.value, _OUTPUT.value, write=_WRITE.value, camera=_INTRINSICS.value)
     elif _MODE.value == "replay":
-        from mtl_depth import replay
+        from mtl_depth.commands import replay
 
         replay.run(workdir, _INPUT.value)
     else:
-        from mtl_depth import export
+        from mtl_depth.commands import export
 
         export.run(config, workdir, _FORMAT.value, _OUTPUT.value, batch=_BATCH.value)
 
@@ -138,13 +138,13 @@ def _parse(argv: list[str]) -> None:
     """Parses the flags; whatever absl or ml_collections dislike becomes one sentence."""
     if any(word in ("--help", "-h", "-help") for word in argv[1:]):
         known = flags.FLAGS.get_key_flags_for_module("__main__" if __name__ == "__main__" else __name__)
-        print(manual.text(__doc__, MODES, [(flag.name, flag.default_unparsed, flag.help) for flag in known]))
+        print(help_text.text(__doc__, MODES, [(flag.name, flag.default_unparsed, flag.help) for flag in known]))
         raise SystemExit(0)
     _check_file(argv)
     try:
         rest = flags.FLAGS(argv)[1:]
     except flags.UnrecognizedFlagError as error:
-        hint = manual.nearest_flag(error.flagname, [name for name in flags.FLAGS if "." not in name])
+        hint = help_text.nearest_flag(error.flagname, [name for name in flags.FLAGS if "." not in name])
         raise UserError(f"--{error.flagname} is not a flag; {hint}") from None
     except flags.Error as error:
         raise UserError(str(error)) from None
@@ -170,7 +170,7 @@ def _setting_sentence(argv: list[str], error: Exception) -> str:
     """Says which `--config.x.y=z` is wrong, with the nearest names."""
     for word in argv[1:]:
         match = re.match(r"--?(?:no)?(config\.[\w.]+)(=.*)?$", word)
-        if match and (sentence := manual.misspelt(match[1])):
+        if match and (sentence := help_text.misspelt(match[1])):
             return sentence
     detail = error.args[0] if error.args else error
     return f"The configuration cannot be used: {detail}"

@@ -9,9 +9,19 @@ from typing import Any, NamedTuple
 
 from mtl_depth.config import Config
 from mtl_depth.errors import UserError
-from mtl_depth.run_folder import load_config, load_evaluation
+from mtl_depth.evaluation.score_tables import (
+    COLUMNS,
+    INSTANCE,
+    SEMANTIC,
+    TRIVIAL,
+    aligned,
+    number,
+    numbers,
+    scale,
+    verdicts,
+)
 from mtl_depth.runtime import disk, log
-from mtl_depth.scores import COLUMNS, INSTANCE, SEMANTIC, TRIVIAL, aligned, number, numbers, scale, verdicts
+from mtl_depth.runtime.run_folder import load_config, load_evaluation
 
 # SPEC 1. The report does not say whether its depth is median-scaled; we show it beside the median-scaled rows.
 BASELINE, DEPTH, SEMANTICS, INSTANCES = (

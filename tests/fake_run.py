@@ -11,8 +11,8 @@ import jax
 import numpy as np
 
 from mtl_depth import config as configuration
-from mtl_depth import inference
 from mtl_depth.models.network import init
+from mtl_depth.prediction import loading, predictor
 from mtl_depth.runtime.checkpoint import Checkpoints
 from mtl_depth.tasks import assemble
 
@@ -76,9 +76,9 @@ def draw(path: Any, leaf: Any) -> np.ndarray:
 
 
 @functools.cache
-def perceiver(*names: str) -> inference.Perceiver:
+def perceiver(*names: str) -> predictor.Perceiver:
     """The restored network of `folder`, compiled once a session."""
-    return inference.load_perceiver(folder(*names))
+    return loading.load_perceiver(folder(*names))
 
 
 def frame(index: int) -> dict[str, np.ndarray]:

@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 
 from mtl_depth import config as configuration
-from mtl_depth import visualize
-from mtl_depth.page import document
+from mtl_depth.media import visualize
+from mtl_depth.viewer import document
 
 SIZE = (90, 240)
 ERRORS = {"abs_rel": 0.2, "sq_rel": 1.5, "rmse": 5.0, "rmse_log": 0.3, "delta_1": 0.8, "delta_2": 0.9, "delta_3": 0.95}

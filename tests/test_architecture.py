@@ -1,4 +1,4 @@
-"""The house as DESIGN 2 draws it: floors, walls, sizes, names. Reads the sources, imports none of them."""
+"""The rules of docs/architecture.md: layers, which library is used where, sizes, names. Reads sources, imports none."""
 
 import ast
 import functools
@@ -12,25 +12,24 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGES = ("mtl_depth", "tfds_kitti360")
-FLOORS = (
+LAYERS = (
     ("errors", "config"),
     ("geometry", "image"),
-    ("losses", "metrics", "models", "augment", "data", "visualize", "runtime", "pictures", "run_folder", "scores"),
-    ("footage", "film", "manual", "point_cloud"),
-    ("cameras", "tasks"),
-    ("learning", "pretrained"),
-    ("perceiver",),
-    ("restore",),
-    ("card", "claim", "inference", "submission", "odometry", "prediction", "table"),
-    ("page",),
-    ("train", "evaluate", "evaluate_folder", "predict", "export", "replay"),
+    ("losses", "metrics", "models", "data", "media", "runtime"),
+    ("tasks",),
+    ("training", "pretrained"),
+    ("prediction",),
+    ("evaluation", "inference"),
+    ("table",),
+    ("viewer",),
+    ("commands",),
     ("main", "experiments", "benchmarks"),
 )
-FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 # library -> the only places (modules, or packages with all that is inside) that may import it
 WALLS = {
     "flax.linen": ("mtl_depth.models",),
-    "optax": ("mtl_depth.learning", "mtl_depth.losses.segmentation"),
+    "optax": ("mtl_depth.training", "mtl_depth.losses.segmentation"),
     "orbax": ("mtl_depth.runtime.checkpoint",),
     "grain": ("mtl_depth.data", "tfds_kitti360.kitti360_dataset_builder"),
     "tensorflow_datasets": ("mtl_depth.data", "tfds_kitti360.kitti360_dataset_builder"),
@@ -78,17 +77,19 @@ def _inside(name, place):
     return name == place or name.startswith(place + ".")
 
 
-def _room(module):
+def _package(module):
     return module.split(".")[1]
 
 
 @pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith("mtl_depth.")])
-def test_imports_go_down_the_floors(module):
-    room = _room(module)
-    assert room in FLOOR, f"{module} has no floor: DESIGN 2 and FLOORS in this file name the rooms"
+def test_imports_go_down_the_layers(module):
+    package = _package(module)
+    assert package in LAYER, f"{module} is in no layer: add it to docs/architecture.md and to LAYERS in this file"
     for name in _imports(SOURCES[module]):
-        if name.startswith("mtl_depth.") and _room(name) != room:
-            assert FLOOR.get(_room(name), 99) < FLOOR[room], f"{module} imports {name}, which is not on a lower floor"
+        if name.startswith("mtl_depth.") and _package(name) != package:
+            assert LAYER.get(_package(name), 99) < LAYER[package], (
+                f"{module} imports {name}, which is not in a lower layer"
+            )
 
 
 def test_imports_run_in_no_circle():
@@ -107,13 +108,13 @@ def test_walls(library):
 def test_many_devices_are_one_file_s_business():
     word = re.compile(r"\bpmap\b")
     found = {module for module, path in SOURCES.items() if word.search(path.read_text(encoding="utf-8"))}
-    assert found <= {"mtl_depth.runtime.parallel"}
+    assert found <= {"mtl_depth.runtime.devices"}
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_are_short_and_say_what_they_are(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= LONGEST_FILE, f"{path} is longer than {LONGEST_FILE} lines: probably two rooms"
+    assert len(text.splitlines()) <= LONGEST_FILE, f"{path} is longer than {LONGEST_FILE} lines: probably two modules"
     assert path.stem not in FORBIDDEN_NAMES, f"{path}: name a module after what it holds"
     if text.strip():
         assert ast.get_docstring(ast.parse(text)), f"{path} does not say what it is for"
@@ -125,7 +126,9 @@ def test_the_training_core_needs_no_data_stack():
     absent = ["grain", "tensorflow_datasets", "ml_collections", "cv2", "PIL", "tqdm", "tensorboardX", "torch", "orbax"]
     program = "import sys\n" + "".join(f"sys.modules[{name!r}] = None\n" for name in absent)
     for module in SOURCES:
-        if any(_inside(module, f"mtl_depth.{room}") for room in ("geometry", "models", "losses", "tasks", "learning")):
+        if any(
+            _inside(module, f"mtl_depth.{package}") for package in ("geometry", "models", "losses", "tasks", "training")
+        ):
             program += f"import {module}\n"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

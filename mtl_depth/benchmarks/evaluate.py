@@ -18,11 +18,12 @@ import numpy as np
 
 from mtl_depth import config as configuration
 from mtl_depth import data as dataset_reader
-from mtl_depth import inference
 from mtl_depth.benchmarks import city
 from mtl_depth.benchmarks.measure import alternate, report, show
 from mtl_depth.errors import UserError
+from mtl_depth.evaluation import evaluator
 from mtl_depth.models.network import init
+from mtl_depth.prediction import predictor
 from mtl_depth.tasks import assemble
 
 VARIANTS = {"depth": ("depth",), "instance": ("depth", "instance"), "panoptic": ("depth", "semantic", "instance")}
@@ -78,8 +79,8 @@ def measured(variant: str, data_dir: str, options: argparse.Namespace) -> dict[s
         raise UserError(f"The split {options.split} of {data_dir} has {there} frames; lower --batch_size.")
     data = dataclasses.replace(data, eval_frames=batches * options.batch_size)
     variables = jax.jit(functools.partial(init, network, size=data.size))(jax.random.key(0))
-    perceive = functools.partial(inference.make_perceive(network, tasks), variables)
-    studied = inference.study(tasks, dataset, data, progress=False)
+    perceive = functools.partial(predictor.make_perceive(network, tasks), variables)
+    studied = evaluator.study(tasks, dataset, data, progress=False)
     image = jax.device_put(np.random.default_rng(0).random((options.batch_size, *data.size, 3), np.float32))
 
     def predict() -> None:
@@ -87,7 +88,7 @@ def measured(variant: str, data_dir: str, options: argparse.Namespace) -> dict[s
             jax.block_until_ready(perceive(image))
 
     def evaluate() -> None:
-        inference.measure(
+        evaluator.measure(
             perceive, tasks, dataset, data, split=options.split, batch_size=options.batch_size, studied=studied,
             progress=False,
         )  # fmt: skip

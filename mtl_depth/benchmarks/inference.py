@@ -10,13 +10,13 @@ import jax
 import numpy as np
 
 from mtl_depth import config
-from mtl_depth.benchmarks import contest
+from mtl_depth.benchmarks import comparison
 from mtl_depth.models.network import init
-from mtl_depth.perceiver import make_perceive
+from mtl_depth.prediction.predictor import make_perceive
 from mtl_depth.tasks import assemble
 
 
-def ours(options: argparse.Namespace) -> contest.Ours:
+def ours(options: argparse.Namespace) -> comparison.Ours:
     """What `evaluate` and `predict` run for configs/depth.py."""
     model = config.Model(depth=options.depth, width=options.width, dtype=options.dtype)
     network, tasks = assemble(model, config.Tasks(depth=config.DepthTask()))
@@ -26,12 +26,12 @@ def ours(options: argparse.Namespace) -> contest.Ours:
     def prepare(program: Any) -> Callable[[], Any]:
         return lambda: jax.block_until_ready(program(variables, images))
 
-    return contest.Ours(lambda: make_perceive(network, tasks).lower(variables, images), prepare)
+    return comparison.Ours(lambda: make_perceive(network, tasks).lower(variables, images), prepare)
 
 
 def theirs(options: argparse.Namespace, *, compiled: bool) -> Callable[[], Any]:
     """The same in PyTorch."""
-    return contest.peer.make_inference(
+    return comparison.peer.make_inference(
         make_images(options), depth=options.depth, width=options.width, dtype=options.dtype, compiled=compiled
     )
 
@@ -43,8 +43,8 @@ def make_images(options: argparse.Namespace) -> np.ndarray:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; its exit status."""
-    options = contest.parser("inference", batch=1, rounds=50).parse_args(arguments)
-    contest.run("inference", options, lambda: ours(options), functools.partial(theirs, options))
+    options = comparison.parser("inference", batch=1, rounds=50).parse_args(arguments)
+    comparison.run("inference", options, lambda: ours(options), functools.partial(theirs, options))
     return 0
 
 

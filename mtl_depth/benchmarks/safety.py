@@ -16,14 +16,14 @@ import numpy as np
 
 from mtl_depth import config
 from mtl_depth.benchmarks import measure
-from mtl_depth.learning import health
-from mtl_depth.learning import state as states
-from mtl_depth.learning.optimizer import make_optimizer
-from mtl_depth.learning.step import make_train_step
 from mtl_depth.runtime import manifest
 from mtl_depth.runtime.checkpoint import Checkpoints
-from mtl_depth.runtime.parallel import Devices
+from mtl_depth.runtime.devices import Devices
 from mtl_depth.tasks import assemble
+from mtl_depth.training import monitor
+from mtl_depth.training import state as states
+from mtl_depth.training.optimizer import make_optimizer
+from mtl_depth.training.step import make_train_step
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,7 +92,7 @@ def _candidates(options: argparse.Namespace) -> tuple[dict[str, Callable[[], Any
         }
     )
     clips = {"drive": np.zeros(options.batch, int), "frame": np.arange(options.batch)}
-    watch = health.Watch(tasks, row=lambda *_: None, say=lambda _: None, max_skipped=config.Train().max_skipped)
+    watch = monitor.Watch(tasks, row=lambda *_: None, say=lambda _: None, max_skipped=config.Train().max_skipped)
 
     def candidate(guarded: bool) -> Callable[[], None]:
         step = devices.parallelize(make_train_step(network, tasks, optimizer, augmented=True, guarded=guarded))

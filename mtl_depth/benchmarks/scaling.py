@@ -14,11 +14,11 @@ import numpy as np
 
 from mtl_depth import config
 from mtl_depth.benchmarks import measure
-from mtl_depth.learning import state as states
-from mtl_depth.learning.optimizer import make_optimizer
-from mtl_depth.learning.step import make_train_step
-from mtl_depth.runtime.parallel import Devices
+from mtl_depth.runtime.devices import Devices
 from mtl_depth.tasks import assemble
+from mtl_depth.training import state as states
+from mtl_depth.training.optimizer import make_optimizer
+from mtl_depth.training.step import make_train_step
 
 KINDS = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute|collective-broadcast"
 BYTES = {"f32": 4, "s32": 4, "u32": 4, "bf16": 2, "f16": 2, "pred": 1, "u8": 1, "s8": 1}

@@ -10,16 +10,16 @@ import jax
 import numpy as np
 
 from mtl_depth import config
-from mtl_depth.benchmarks import contest
-from mtl_depth.learning import balance as balances
-from mtl_depth.learning import state as states
-from mtl_depth.learning.optimizer import make_optimizer
-from mtl_depth.learning.step import make_train_step
-from mtl_depth.runtime.parallel import Devices
+from mtl_depth.benchmarks import comparison
+from mtl_depth.runtime.devices import Devices
 from mtl_depth.tasks import assemble
+from mtl_depth.training import balance as balances
+from mtl_depth.training import state as states
+from mtl_depth.training.optimizer import make_optimizer
+from mtl_depth.training.step import make_train_step
 
 
-def ours(options: argparse.Namespace) -> contest.Ours:
+def ours(options: argparse.Namespace) -> comparison.Ours:
     """What `train` runs for configs/depth.py: the same factories, the same wrapper, the same donated state."""
     train = config.Train(batch_size=options.batch)
     model = config.Model(depth=options.depth, width=options.width, dtype=options.dtype)
@@ -51,12 +51,12 @@ def ours(options: argparse.Namespace) -> contest.Ours:
 
         return run
 
-    return contest.Ours(lower, prepare)
+    return comparison.Ours(lower, prepare)
 
 
 def theirs(options: argparse.Namespace, *, compiled: bool) -> Callable[[], Any]:
     """The same step in PyTorch."""
-    return contest.peer.make_step(
+    return comparison.peer.make_step(
         make_batch(options), depth=options.depth, width=options.width, dtype=options.dtype,
         augmented=config.Train().augment, compiled=compiled,
     )  # fmt: skip
@@ -79,8 +79,8 @@ def make_batch(options: argparse.Namespace) -> dict[str, np.ndarray]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; its exit status."""
-    options = contest.parser("step", batch=4, rounds=10).parse_args(arguments)
-    contest.run("step", options, lambda: ours(options), functools.partial(theirs, options))
+    options = comparison.parser("step", batch=4, rounds=10).parse_args(arguments)
+    comparison.run("step", options, lambda: ours(options), functools.partial(theirs, options))
     return 0
 
 

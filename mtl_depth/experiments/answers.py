@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mtl_depth.experiments.arms import ARMS
 from mtl_depth.experiments.tables import ABS_REL, CARS, Scores, differences, look_up
+from mtl_depth.experiments.variants import ARMS
 
 HELPS = 0.10  # the change of Abs Rel that is asked about
 _MIOU, _MAJORITY = ("semantic", "miou"), ("semantic", "majority", "miou")

@@ -4,12 +4,12 @@ import pathlib
 import shutil
 from collections.abc import Mapping, Sequence
 
+from mtl_depth.evaluation.score_tables import aligned
 from mtl_depth.experiments import answers, curves, scoring, tables
-from mtl_depth.experiments.arms import ARMS, Scale
 from mtl_depth.experiments.tables import Scores
-from mtl_depth.learning import balance
-from mtl_depth.run_folder import load_config
-from mtl_depth.scores import aligned
+from mtl_depth.experiments.variants import ARMS, Scale
+from mtl_depth.runtime.run_folder import load_config
+from mtl_depth.training import balance
 
 
 def write(scale: Scale, out: pathlib.Path, *, seeds: int, names: Sequence[str], command: str) -> None:

@@ -5,8 +5,10 @@ import json
 import pathlib
 from typing import Any
 
-from mtl_depth import data, inference, predict
-from mtl_depth.experiments.arms import HELD_OUT_SPLIT
+from mtl_depth import data, inference
+from mtl_depth.commands import predict
+from mtl_depth.evaluation import evaluator
+from mtl_depth.experiments.variants import HELD_OUT_SPLIT
 from mtl_depth.runtime import log
 
 HELD_OUT, VALIDATION, SECONDS = "held_out.json", "evaluation.json", "seconds.json"
@@ -19,10 +21,10 @@ def score(folder: pathlib.Path, held_out_dir: pathlib.Path) -> None:
     perceiver = inference.load_perceiver(folder)
     config, tasks = perceiver.config, perceiver.tasks
     street = dataclasses.replace(config.data, data_dir=str(held_out_dir), train_frames=0)
-    result = inference.measure(
+    result = evaluator.measure(
         perceiver.perceive, tasks, data.open_dataset(street), street,
         split=HELD_OUT_SPLIT, batch_size=config.evaluation.batch_size,
-        studied=inference.study(tasks, data.open_dataset(config.data), config.data),
+        studied=evaluator.study(tasks, data.open_dataset(config.data), config.data),
     )  # fmt: skip
     evaluation = dataclasses.replace(config.evaluation, split=HELD_OUT_SPLIT)
     predict.run(dataclasses.replace(config, data=street, evaluation=evaluation), folder, None, folder / "pictures")

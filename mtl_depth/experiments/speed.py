@@ -7,12 +7,12 @@ import jax
 import numpy as np
 
 from mtl_depth.config import Config
-from mtl_depth.learning import balance as balances
-from mtl_depth.learning import state as states
-from mtl_depth.learning.optimizer import make_optimizer
-from mtl_depth.learning.step import make_train_step
-from mtl_depth.runtime.parallel import Devices
+from mtl_depth.runtime.devices import Devices
 from mtl_depth.tasks import assemble
+from mtl_depth.training import balance as balances
+from mtl_depth.training import state as states
+from mtl_depth.training.optimizer import make_optimizer
+from mtl_depth.training.step import make_train_step
 
 
 def steps_a_second(config: Config, *, steps: int = 5) -> float:

@@ -20,10 +20,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from mtl_depth import train
+from mtl_depth.commands import train
 from mtl_depth.errors import UserError
-from mtl_depth.experiments import arms, curves, report, scoring, speed
-from mtl_depth.experiments.arms import ARMS, SCALES, VARIANTS, Scale
+from mtl_depth.experiments import curves, report, scoring, speed, variants
+from mtl_depth.experiments.variants import ARMS, SCALES, VARIANTS, Scale
 from mtl_depth.runtime import log
 
 
@@ -116,7 +116,7 @@ def announce(scale: Scale) -> None:
     steps = scale.steps or 20 * -(-scale.train_frames // scale.batch_size)
     hours = {}
     for name, arm in VARIANTS.items():
-        config = arms.configuration(scale, arm, seed=0, data_dir=pathlib.Path())
+        config = variants.configuration(scale, arm, seed=0, data_dir=pathlib.Path())
         rate = speed.steps_a_second(config)
         hours[name] = steps / rate / 3600
         log.say(f"{arm.title}: {rate:.3g} steps a second without reading, {steps} steps take {hours[name]:.3g} h")
@@ -162,7 +162,7 @@ def train_run(
     deadline.check()
     log.say(f"== {ARMS[name].title}, seed {seed}: {folder}")
     start = time.monotonic()
-    train.run(arms.configuration(scale, ARMS[name], seed=seed, data_dir=data_dir), folder)
+    train.run(variants.configuration(scale, ARMS[name], seed=seed, data_dir=data_dir), folder)
     scoring.add_seconds(folder, time.monotonic() - start)
     if not (folder / "evaluation.json").exists():
         raise Stopped

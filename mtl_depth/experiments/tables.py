@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mtl_depth import table
-from mtl_depth.experiments.arms import ARMS
+from mtl_depth.evaluation.score_tables import COLUMNS, TRIVIAL, aligned
 from mtl_depth.experiments.statistics import Paired, mean, paired
-from mtl_depth.scores import COLUMNS, TRIVIAL, aligned
+from mtl_depth.experiments.variants import ARMS
 
 Scores = dict[tuple[str, int], dict[str, Any]]  # by arm and seed
 

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mtl_depth import config, visualize
+from mtl_depth import config
 from mtl_depth.errors import UserError
 from mtl_depth.geometry.camera import depth_from_disparity, scale_focal
 from mtl_depth.geometry.warp import inverse_warp
 from mtl_depth.losses.photometric import depth_terms
+from mtl_depth.media import visualize
 from mtl_depth.metrics import depth as metrics
 from mtl_depth.metrics.points import Points, bilinear_at, measured_points, point_errors, scale_ratios
 from mtl_depth.models.heads import DisparityHead

@@ -6,9 +6,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from mtl_depth import config, visualize
+from mtl_depth import config
 from mtl_depth.errors import UserError
 from mtl_depth.losses.segmentation import center_error, cross_entropy, offset_error
+from mtl_depth.media import visualize
 from mtl_depth.models.heads import InstanceHead
 from mtl_depth.tasks import instance_metrics, report_head
 from mtl_depth.tasks.base import Arrays, Task

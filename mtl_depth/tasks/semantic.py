@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mtl_depth import config, visualize
+from mtl_depth import config
 from mtl_depth.data import train_id_from_id
 from mtl_depth.errors import UserError
 from mtl_depth.losses.segmentation import cross_entropy
+from mtl_depth.media import visualize
 from mtl_depth.metrics import semantic as metrics
 from mtl_depth.metrics.pixels import batch_weights, confusions, with_rows
 from mtl_depth.metrics.sizes import check_confidence, nearest

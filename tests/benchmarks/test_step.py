@@ -7,8 +7,8 @@ import runpy
 import numpy as np
 import pytest
 
-from mtl_depth import train
-from mtl_depth.benchmarks import contest, step
+from mtl_depth.benchmarks import comparison, step
+from mtl_depth.commands import train
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
 OPTIONS = ["--size=64x64", "--width=0.125", "--batch=2"]
@@ -46,7 +46,7 @@ def program_of_training(options, folder, monkeypatch) -> str:
 
 @pytest.mark.slow
 def test_it_computes_exactly_what_training_computes(tmp_path, monkeypatch):
-    options = contest.parser("step", batch=4, rounds=1).parse_args(OPTIONS)
+    options = comparison.parser("step", batch=4, rounds=1).parse_args(OPTIONS)
     ours = step.ours(options).lower().as_text()
     assert ours.count("stablehlo.convolution") > 50  # the networks are in it
     assert ours == program_of_training(options, tmp_path / "run", monkeypatch)

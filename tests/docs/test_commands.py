@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from mtl_depth import main as command
-from mtl_depth import manual, table
-from mtl_depth.film import Film
+from mtl_depth import table
+from mtl_depth.commands import help_text
+from mtl_depth.media.video_writer import Film
 from tfds_kitti360 import build
 from tfds_kitti360.city.__main__ import main as make_city
 
@@ -31,8 +32,8 @@ ELSEWHERE = {
     "performance.md": "figures; tests/benchmarks runs what measured them",
     "performance_input.md": "figures; tests/benchmarks runs what measured them",
     "reliability.md": "tables; tests/reliability runs what made them",
-    "scaling.md": "figures; tests/learning/test_scale.py counts what they count",
-    "design.md": "no commands but the tests'",
+    "scaling.md": "figures; tests/training/test_scale.py counts what they count",
+    "architecture.md": "no commands but the tests'",
     "exactness.md": "no commands but the tests'",
 }
 TINY = (
@@ -152,7 +153,7 @@ def test_every_module_flag_and_setting_of_a_command_exists(page):
         assert importlib.util.find_spec(module), module
         for flag in re.findall(r"--[\w.]+", rest) if module in known else ():
             if flag.startswith("--config."):
-                assert manual.misspelt(flag.removeprefix("--")) is None, flag
+                assert help_text.misspelt(flag.removeprefix("--")) is None, flag
             else:
                 assert flag in known[module], f"{module} {flag}"
 

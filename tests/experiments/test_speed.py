@@ -4,14 +4,14 @@ import pathlib
 
 import pytest
 
-from mtl_depth.experiments import arms, speed, table1
-from mtl_depth.experiments.arms import ARMS, SCALES, VARIANTS
+from mtl_depth.experiments import speed, table1, variants
+from mtl_depth.experiments.variants import ARMS, SCALES, VARIANTS
 from mtl_depth.tasks import assemble
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_noise_holds_what_the_tasks_read(name):
-    config = arms.configuration(SCALES["small"], ARMS[name], seed=0, data_dir=pathlib.Path())
+    config = variants.configuration(SCALES["small"], ARMS[name], seed=0, data_dir=pathlib.Path())
     _, tasks = assemble(config.model, config.tasks)
     batch = speed.noise(config)
     assert frozenset().union(*(task.reads for task in tasks)) <= batch.keys()
@@ -30,6 +30,6 @@ def test_hours_of_a_seed(monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_steps_are_timed():
-    config = arms.configuration(SCALES["small"], ARMS["panoptic"], seed=0, data_dir=pathlib.Path())
+    config = variants.configuration(SCALES["small"], ARMS["panoptic"], seed=0, data_dir=pathlib.Path())
     config.data.size, config.model.width, config.train.devices = (64, 96), 0.125, 1
     assert 0.01 < speed.steps_a_second(config, steps=2) < 1000

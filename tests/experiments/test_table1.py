@@ -8,7 +8,7 @@ import pytest
 
 from mtl_depth import config as configurations
 from mtl_depth.experiments import scoring, table1
-from mtl_depth.experiments.arms import SCALES, configuration
+from mtl_depth.experiments.variants import SCALES, configuration
 
 MINIATURE = dataclasses.replace(
     SCALES["small"], streets=2, frames=6, held_out_frames=8, drawn=(94, 352), size=(64, 96), width=0.125, steps=2,
@@ -55,7 +55,7 @@ def trained(monkeypatch, tmp_path):
         (folder / scoring.HELD_OUT).write_text(json.dumps(scores(name, int(seed))))
         done.append(f"scored {folder.name}")
 
-    monkeypatch.setattr("mtl_depth.train.run", train)
+    monkeypatch.setattr("mtl_depth.commands.train.run", train)
     monkeypatch.setattr("mtl_depth.experiments.scoring.score", score)
     monkeypatch.setattr("mtl_depth.experiments.table1.make_city", lambda out, which, scale, deadline: out / which)
     return done
@@ -88,7 +88,7 @@ def test_no_time_no_training_and_the_report_says_so(trained, tmp_path):
 
 
 def test_a_training_that_stops_early_stops_the_study(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("mtl_depth.train.run", lambda config, folder: trained.append(folder.name))
+    monkeypatch.setattr("mtl_depth.commands.train.run", lambda config, folder: trained.append(folder.name))
     assert not study(tmp_path)
     assert trained == ["depth_seed0"]
 
@@ -107,7 +107,7 @@ def test_the_minutes_reach_a_training_as_a_signal(trained, tmp_path, monkeypatch
             time.sleep(0.01)
         signal.signal(signal.SIGTERM, before)
 
-    monkeypatch.setattr("mtl_depth.train.run", train)
+    monkeypatch.setattr("mtl_depth.commands.train.run", train)
     assert not study(tmp_path, minutes=0.005)
     assert seen == [signal.SIGTERM]
 
@@ -163,7 +163,7 @@ def on_one_device(*arguments, **options):
 def test_the_whole_study_in_miniature(tmp_path, monkeypatch, capsys):
     """Two real cities, two trainings of two steps, a stop between them, scores of both streets, the report."""
     monkeypatch.setitem(SCALES, "small", MINIATURE)
-    monkeypatch.setattr("mtl_depth.experiments.arms.configuration", on_one_device)
+    monkeypatch.setattr("mtl_depth.experiments.variants.configuration", on_one_device)
     options = ["--scale=small", f"--out={tmp_path}", "--seeds=1", "--only=depth,panoptic_guided"]
     assert table1.main([*options, "--minutes=0"]) == 3
     assert table1.main(options) == 0

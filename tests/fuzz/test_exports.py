@@ -8,9 +8,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from mtl_depth import config, export
-from mtl_depth.perceiver import Perceiver
-from mtl_depth.restore import load_perceiver
+from mtl_depth import config
+from mtl_depth.commands import export
+from mtl_depth.prediction.loading import load_perceiver
+from mtl_depth.prediction.predictor import Perceiver
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import own_video
 import pytest
 from hypothesis import given
 
-from mtl_depth import pictures
+from mtl_depth.media import image_files
 from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.video import make
 from tfds_kitti360.video.frames import find_sources
@@ -51,7 +51,7 @@ def test_pictures(tmp_path, ending, data):
     path = fuzzing.place(folder, f"0{ending}", data.draw(fuzzing.damaged(encoded(ending))))
     found = fuzzing.attempt("pictures", lambda: list(find_sources([folder])[0].read()))
     assert found is None or found[0][1].dtype == np.uint8
-    found = fuzzing.attempt("pictures", lambda: pictures.read(path))
+    found = fuzzing.attempt("pictures", lambda: image_files.read(path))
     assert found is None or found.dtype == np.uint8
 
 

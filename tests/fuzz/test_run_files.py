@@ -18,8 +18,8 @@ from hypothesis import given
 from mtl_depth import config, pretrained
 from mtl_depth.errors import UserError
 from mtl_depth.pretrained.files import read_arrays
-from mtl_depth.run_folder import load_config, load_evaluation
 from mtl_depth.runtime.log import read_metrics
+from mtl_depth.runtime.run_folder import load_config, load_evaluation
 
 ROOT = pathlib.Path(__file__).parents[2]
 ARRAYS = {"conv1.weight": np.ones((2, 3), np.float32), "height": np.int64(192)}

@@ -8,13 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 
-from mtl_depth.geometry.camera import (
-    backproject,
-    depth_from_disparity,
-    flip_intrinsics,
-    project,
-    resize_intrinsics,
-)
+from mtl_depth.geometry.camera import backproject, depth_from_disparity, flip_intrinsics, project, resize_intrinsics
 
 KITTI_360 = np.array([[552.554, 0, 682.049], [0, 552.554, 238.769], [0, 0, 1]])
 SKEWED = np.array([[20.0, 1.5, 7.0], [0, 25.0, 3.0], [0, 0, 1]])

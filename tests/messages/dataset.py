@@ -170,9 +170,9 @@ def of_another_model(workdir):
 
 
 ROWS: list[Row] = [
-    row("train.run: The data set in", "training on labels that are not there", training("instance"),
+    row("commands.train.run: The data set in", "training on labels that are not there", training("instance"),
         "The data set in", "has no training clip with", "instance", "config.data.data_dir"),
-    row("claim.claim: {} holds a run", "a run's folder whose saved settings differ",
+    row("runtime.run_identity.claim: {} holds a run", "a run's folder whose saved settings differ",
         training("depth", spoil=of_another_model), "{at}/run holds a run with other settings", "--workdir",
         "config.data.stride (2 there, 1 here)", "config.model.width (0.5 there"),
     row("runtime.lock.only_writer: Process", "a folder that another process trains in",

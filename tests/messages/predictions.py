@@ -10,8 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from messages.rows import Row, main, row, saved, written
 
-from mtl_depth import export, film, footage, pictures, predict, restore, submission
+from mtl_depth.commands import export, predict
+from mtl_depth.evaluation import submission
+from mtl_depth.media import image_files, inputs, video_writer
 from mtl_depth.models import network
+from mtl_depth.prediction import loading
 
 IMAGE = jnp.zeros((1, *fake_run.SIZE, 3))
 NO_PICTURE = "no picture"
@@ -49,7 +52,7 @@ def described(content, *, name="model.stablehlo", program=b"no program"):
         written(at / name, program)
         if content is not None:
             written(at / "model.json", content)
-        restore.load_perceiver(at)
+        loading.load_perceiver(at)
 
     return provoke
 
@@ -65,7 +68,7 @@ def other_safetensors(at):
     with safetensors.safe_open(path, "numpy") as file:
         metadata, arrays = file.metadata(), {name: file.get_tensor(name) for name in list(file.keys())[1:]}
     safetensors.numpy.save_file(arrays, path, metadata=metadata)
-    restore.load_perceiver(path)
+    loading.load_perceiver(path)
 
 
 def submitting(kind):
@@ -99,7 +102,7 @@ def found(*names):
     def provoke(at):
         for name in names:
             written(at / "in" / name, NO_PICTURE)
-        footage.find(at / "in")
+        inputs.find(at / "in")
 
     return provoke
 
@@ -114,72 +117,81 @@ def filming(at, patch):
             return False
 
     patch.setattr(cv2, "VideoWriter", Writer)
-    film.Film(at / "depth.mp4", 10.0).add([np.zeros((4, 4, 3), np.uint8)])
+    video_writer.Film(at / "depth.mp4", 10.0).add([np.zeros((4, 4, 3), np.uint8)])
 
 
 ROWS: list[Row] = [
     # looking through it
-    row("predict.run: --write", "a word that --write does not have",
+    row("commands.predict.run: --write", "a word that --write does not have",
         main("--config=configs/depth.py", "--workdir={at}", "--mode=predict", "--write=clouds"),
         "--write=clouds does not exist", "there are all, depth"),
-    row("predict.run: --output", "the input's folder as output",
+    row("commands.predict.run: --output", "the input's folder as output",
         predicting({"a.png": np.zeros((8, 8, 3), np.uint8)}, output="in"),
         "--output is the folder of the input, {at}/in"),
-    row("predict.predict_footage", "no picture that can be read", predicting({"a.png": b"no picture"}),
+    row("commands.predict.predict_footage", "no picture that can be read", predicting({"a.png": b"no picture"}),
         "None of the 1 pictures", "{at}/in/a.png cannot be read"),
-    row("predict.evaluation_frames", "nothing to show", predicting_nothing, "The split val of data", "--input"),
-    row("footage._files", "a wrong path of the input",
+    row("commands.predict.evaluation_frames", "nothing to show", predicting_nothing, "The split val of data",
+        "--input"),
+    row("media.inputs._files", "a wrong path of the input",
         main("--config=configs/depth.py", "--workdir={at}", "--mode=predict", "--input={at}/absent.png"),
         "{at}/absent.png does not exist", "a folder of pictures"),
-    row("footage.find: {} holds", "two videos", found("a.mp4", "b.mp4"), "{at}/in holds 2 videos", "one at a time"),
-    row("footage.find: {} {};", "nothing that is read", found("a.txt"), "{at}/in holds no picture and no video",
+    row("media.inputs.find: {} holds", "two videos", found("a.mp4", "b.mp4"), "{at}/in holds 2 videos",
+        "one at a time"),
+    row("media.inputs.find: {} {};", "nothing that is read", found("a.txt"), "{at}/in holds no picture and no video",
         ".mp4"),
-    row("footage._video", "a video that is none", found("a.mp4"), "{at}/in/a.mp4 cannot be read as a video", "ffmpeg"),
-    row("film.Film.add", "no encoder of videos", filming, "{at}/depth.mp4 cannot be written", "leave video out"),
-    row("pictures.read", "a damaged picture", lambda at: pictures.read(written(at / "a.png", NO_PICTURE)),
+    row("media.inputs._video", "a video that is none", found("a.mp4"), "{at}/in/a.mp4 cannot be read as a video",
+        "ffmpeg"),
+    row("media.video_writer.Film.add", "no encoder of videos", filming, "{at}/depth.mp4 cannot be written",
+        "leave video out"),
+    row("media.image_files.read", "a damaged picture", lambda at: image_files.read(written(at / "a.png", NO_PICTURE)),
         "{at}/a.png cannot be read as a picture"),
-    row("pictures.write_depth", "a picture that cannot be written",
-        lambda at: pictures.write_depth(at / "absent/a.png", np.ones((2, 2))), "{at}/absent/a.png cannot be written"),
-    row("perceiver.Perceiver.depth", "depth of a network without it",
+    row("media.image_files.write_depth", "a picture that cannot be written",
+        lambda at: image_files.write_depth(at / "absent/a.png", np.ones((2, 2))),
+        "{at}/absent/a.png cannot be written"),
+    row("prediction.predictor.Perceiver.depth", "depth of a network without it",
         lambda at: fake_run.perceiver("semantic").depth(np.zeros((8, 8, 3), np.uint8)), "config.tasks.depth"),
-    row("perceiver.Perceiver.motion", "motion of a network without it",
+    row("prediction.predictor.Perceiver.motion", "motion of a network without it",
         lambda at: fake_run.perceiver("semantic").motion(IMAGE, IMAGE), "no pose network", "config.tasks.depth.motion"),
     row("models.network.Network.motion", "motion of a network without it",
         lambda at: network.make_network(depth=18, heads=()).apply({}, IMAGE, IMAGE, method="motion"),
         "no pose network", "config.tasks.depth.motion"),
     # handing it on
-    row("export.run: --format", "an unknown format", exporting("tflite"), "--format=tflite does not exist", "onnx"),
-    row("export.run: --output", "no folder to export into", exporting("onnx", output=False), "--output=DIR is needed"),
-    row("export.run: --batch", "a batch that is no number", exporting("onnx", batch="some"), "--batch=some", "free"),
-    row("export.run: {} is an exported", "exporting an export", exporting_program, "export is an exported program"),
-    row("export.write_onnx", "no library for ONNX", without("jax2onnx", exporting("onnx")), "--format=onnx",
+    row("commands.export.run: --format", "an unknown format", exporting("tflite"), "--format=tflite does not exist",
+        "onnx"),
+    row("commands.export.run: --output", "no folder to export into", exporting("onnx", output=False),
+        "--output=DIR is needed"),
+    row("commands.export.run: --batch", "a batch that is no number", exporting("onnx", batch="some"), "--batch=some",
+        "free"),
+    row("commands.export.run: {} is an exported", "exporting an export", exporting_program,
+        "export is an exported program"),
+    row("commands.export.write_onnx", "no library for ONNX", without("jax2onnx", exporting("onnx")), "--format=onnx",
         "pip install -c constraints.txt -e '.[onnx]'"),
-    row("export.write_kitti360", "a submission without test images", exporting("kitti360"),
+    row("commands.export.write_kitti360", "a submission without test images", exporting("kitti360"),
         "--config.data.manual_dir=KITTI360_ROOT"),
-    row("submission.write: {} holds", "a download without test images",
+    row("evaluation.submission.write: {} holds", "a download without test images",
         lambda at: submission.write(at, at / "out", dict), "{at} holds no data_2d_test", "unpack"),
-    row("submission.write: This network", "a submission of depth", submitting("depth"),
+    row("evaluation.submission.write: This network", "a submission of depth", submitting("depth"),
         "semantics or instances", "--format"),
-    row("submission.write: The instances", "a submission of a value map", submitting("instances"),
+    row("evaluation.submission.write: The instances", "a submission of a value map", submitting("instances"),
         "no scores", "config.tasks.instance.head=panoptic"),
-    row("submission.write_semantic", "labels that cannot be written",
+    row("evaluation.submission.write_semantic", "labels that cannot be written",
         lambda at: submission.write_semantic(written(at / "a.png/b").parent, np.zeros((2, 2), np.uint8)),
         "{at}/a.png cannot be written"),
-    row("restore._load_export: {} is a finished", "flipping in a finished program",
-        lambda at: restore.load_perceiver(written(at / "model.stablehlo").parent, flip=True),
+    row("prediction.loading._load_export: {} is a finished", "flipping in a finished program",
+        lambda at: loading.load_perceiver(written(at / "model.stablehlo").parent, flip=True),
         "{at}/model.stablehlo is a finished program", "--config.evaluation.flip=True"),
-    row("restore._load_export: {} cannot", "an export that is none", described(DESCRIPTION),
+    row("prediction.loading._load_export: {} cannot", "an export that is none", described(DESCRIPTION),
         "{at}/model.stablehlo cannot be loaded", "export it again"),
-    row("restore._describe: {}, which", "an export without its description", described(None),
+    row("prediction.loading._describe: {}, which", "an export without its description", described(None),
         "{at}/model.json, which says what model.stablehlo is", "export it again"),
-    row("restore._describe: {} does not", "a description of nothing", described("{}"),
+    row("prediction.loading._describe: {} does not", "a description of nothing", described("{}"),
         "{at}/model.json does not say what model.stablehlo is"),
-    row("restore._load_safetensors: {} is damaged", "half a safetensors export",
+    row("prediction.loading._load_safetensors: {} is damaged", "half a safetensors export",
         described(None, name="model.safetensors"), "{at}/model.safetensors is damaged", "export it again"),
-    row("restore._load_safetensors: {} does not fit", "an export of another version", other_safetensors,
+    row("prediction.loading._load_safetensors: {} does not fit", "an export of another version", other_safetensors,
         "{at}/out/model.safetensors does not fit this version"),
-    row("restore._read_onnx", "no library that runs ONNX",
-        without("onnxruntime", lambda at: restore._read_onnx(at / "model.onnx", {})),
+    row("prediction.loading._read_onnx", "no library that runs ONNX",
+        without("onnxruntime", lambda at: loading._read_onnx(at / "model.onnx", {})),
         "{at}/model.onnx needs onnxruntime",
         "pip install"),
 ]  # fmt: skip

@@ -12,17 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from messages.rows import Row, main, row, saved, written
 
-from mtl_depth import (
-    evaluate,
-    evaluate_folder,
-    inference,
-    restore,
-    run_folder,
-    train,
-)
-from mtl_depth.learning import health
-from mtl_depth.learning.state import TrainState
-from mtl_depth.runtime import checkpoint, disk, log, reproduction
+from mtl_depth.commands import evaluate, evaluate_folder, train
+from mtl_depth.evaluation import evaluator
+from mtl_depth.prediction import loading
+from mtl_depth.runtime import checkpoint, disk, log, replay_file, run_folder
+from mtl_depth.training import monitor
+from mtl_depth.training.state import TrainState
 
 
 def run_at(at, *names):
@@ -67,7 +62,7 @@ def other_head(at):
 
 def choosing(step):
     def provoke(at):
-        restore.load_perceiver(run_at(at, "depth"), checkpoint=step)
+        loading.load_perceiver(run_at(at, "depth"), checkpoint=step)
 
     return provoke
 
@@ -76,7 +71,7 @@ def damaged_checkpoint(at):
     folder = run_at(at, "depth")
     file = next(file for file in (folder / "checkpoints/7/state").rglob("*") if file.is_file())
     file.write_bytes(b"")
-    restore.load_perceiver(folder)
+    loading.load_perceiver(folder)
 
 
 def unwritable_checkpoint(at):
@@ -110,8 +105,8 @@ def replayed(content):
 
 
 def replay_of_another_network(at):
-    reproduction.write(at / "replay_5.npz", {"a": np.zeros(1)}, {"image": np.zeros(1)}, settings={})
-    reproduction.read(at / "replay_5.npz", {"b": np.zeros(1)})
+    replay_file.write(at / "replay_5.npz", {"a": np.zeros(1)}, {"image": np.zeros(1)}, settings={})
+    replay_file.read(at / "replay_5.npz", {"b": np.zeros(1)})
 
 
 def scored(truth, *, pictures=("a.png",), **options):
@@ -142,36 +137,36 @@ def measuring(split):
     def provoke(at, patch):
         fake_run.install(patch)
         data = dataclasses.replace(fake_run.config("depth").data, data_dir=str(at))
-        inference.measure(dict, fake_run.perceiver("depth").tasks, "opened", data, split=split, batch_size=1)
+        evaluator.measure(dict, fake_run.perceiver("depth").tasks, "opened", data, split=split, batch_size=1)
 
     return provoke
 
 
 def broken_down(at):
     state = TrainState(jnp.int32(5), {"a": jnp.ones(2)}, {}, (), jax.random.key(0), jnp.int32(3), jnp.int32(3))
-    broken = health.Broken(5, {"frame": np.zeros(1, np.int32)}, 3)
+    broken = monitor.Broken(5, {"frame": np.zeros(1, np.int32)}, 3)
     checkpoints = checkpoint.Checkpoints(at / "checkpoints", keep=1)
     with contextlib.closing(checkpoints), contextlib.closing(log.Log(at, step=0)) as board:
         train._leave_evidence(fake_run.config("depth"), at, state, broken, checkpoints, board, writes=True)
 
 
 ROWS: list[Row] = [
-    row("train._leave_evidence", "losses that are not finite", broken_down, "Step 5", "3 times in a row",
+    row("commands.train._leave_evidence", "losses that are not finite", broken_down, "Step 5", "3 times in a row",
         "--mode=replay --input={at}/replay_5.npz", "config.train.clip_norm"),
     # what a run left behind
-    row("restore.load_perceiver: {} does not exist", "a run that is not there",
+    row("prediction.loading.load_perceiver: {} does not exist", "a run that is not there",
         main("--config=configs/depth.py", "--workdir={at}/run", "--mode=evaluate"), "{at}/run does not exist"),
-    row("restore.load_perceiver: {} holds neither", "a folder of something else",
+    row("prediction.loading.load_perceiver: {} holds neither", "a folder of something else",
         main("--config=configs/depth.py", "--workdir={at}", "--mode=evaluate"), "{at} holds neither config.json"),
-    row("run_folder._load: {} holds no", "a folder without a run", lambda at: run_folder.load_evaluation(at),
+    row("runtime.run_folder._load: {} holds no", "a folder without a run", lambda at: run_folder.load_evaluation(at),
         "{at} holds no evaluation.json", "--mode=evaluate --workdir={at}"),
-    row("run_folder._load: {} is damaged", "a damaged configuration of a run",
+    row("runtime.run_folder._load: {} is damaged", "a damaged configuration of a run",
         lambda at: run_folder.load_config(written(at / "config.json", "{").parent), "{at}/config.json is damaged",
         "--workdir"),
-    row("run_folder.load_config", "a configuration of another version",
+    row("runtime.run_folder.load_config", "a configuration of another version",
         lambda at: run_folder.load_config(written(at / "config.json", '{"data": {"colour": 1}}').parent),
         "{at}/config.json does not fit this version"),
-    row("run_folder.load_evaluation", "an evaluation that is none",
+    row("runtime.run_folder.load_evaluation", "an evaluation that is none",
         lambda at: run_folder.load_evaluation(written(at / "evaluation.json", "[]").parent),
         "{at}/evaluation.json is damaged", "--mode=evaluate"),
     row("runtime.checkpoint.restore_variables: {} does not exist", "a run that has not begun",
@@ -192,44 +187,49 @@ ROWS: list[Row] = [
     row("runtime.disk.full_disk_is_said", "a full disk", full_disk, "{at}/metrics.jsonl cannot be written", "No space"),
     row("runtime.disk.refusal_is_said", "a file where a folder belongs", file_for_folder,
         "{at}/out cannot be used (File exists)", "another path"),
-    row("runtime.reproduction._read: {} cannot", "a step to replay that is not there",
+    row("runtime.replay_file._read: {} cannot", "a step to replay that is not there",
         main("--config=configs/depth.py", "--mode=replay", "--input={at}/replay_5.npz"),
         "{at}/replay_5.npz cannot be read", "replay_<step>.npz"),
-    row("runtime.reproduction._read: {} is no whole", "half a step to replay", replayed(b"PK"),
+    row("runtime.replay_file._read: {} is no whole", "half a step to replay", replayed(b"PK"),
         "{at}/replay_5.npz is no whole"),
-    row("runtime.reproduction.read", "a step of another network", replay_of_another_network,
+    row("runtime.replay_file.read", "a step of another network", replay_of_another_network,
         "{at}/replay_5.npz has no state/b", "another version"),
-    row("replay._newest", "nothing to replay", main("--config=configs/depth.py", "--workdir={at}", "--mode=replay"),
+    row("commands.replay._newest", "nothing to replay", main("--config=configs/depth.py", "--workdir={at}",
+        "--mode=replay"),
         "{at} holds no replay_<step>.npz", "--input"),
     # scoring on the data set
-    row("evaluate.run: {} was trained with", "evaluation of a run with another head",
+    row("commands.evaluate.run: {} was trained with", "evaluation of a run with another head",
         evaluating_other_head,
         "{at}/run was trained with config.tasks.semantic.head='classes', not 'report'", "--workdir"),
-    row("evaluate.run: {} holds a training", "weights scored into a run", evaluating_weights,
+    row("commands.evaluate.run: {} holds a training", "weights scored into a run", evaluating_weights,
         "{at}/run holds a training run", "--config.weights"),
-    row("evaluate.run: {} is an exported", "scoring an export", evaluating_program, "{at} is an exported program",
+    row("commands.evaluate.run: {} is an exported", "scoring an export", evaluating_program,
+        "{at} is an exported program",
         "--truth"),
-    row("inference.check_split", "an unknown split", evaluating_no_split,
+    row("evaluation.evaluator.check_split", "an unknown split", evaluating_no_split,
         "config.evaluation.split is 'vall'", "train, val, test"),
-    row("inference.measure", "a split without truth", measuring("test"), "The split test of {at}",
+    row("evaluation.evaluator.measure", "a split without truth", measuring("test"), "The split test of {at}",
         "--config.evaluation.split"),
     # scoring on pictures of one's own
-    row("evaluate_folder.run: --truth=FOLDER", "truth without pictures", scored({}, input=""), "--input=FOLDER"),
-    row("evaluate_folder.run: --truth_scale", "a scale of nothing", scored({}, scale=0.0), "--truth_scale=0", "256"),
-    row("evaluate_folder._find_truth: --truth={} is not", "a wrong path of the truth", scored({}),
+    row("commands.evaluate_folder.run: --truth=FOLDER", "truth without pictures", scored({}, input=""),
+        "--input=FOLDER"),
+    row("commands.evaluate_folder.run: --truth_scale", "a scale of nothing", scored({}, scale=0.0), "--truth_scale=0",
+        "256"),
+    row("commands.evaluate_folder._find_truth: --truth={} is not", "a wrong path of the truth", scored({}),
         "--truth={at}/truth is not a folder"),
-    row("evaluate_folder._find_truth: --truth={} holds", "a folder without truth", scored({"a.txt": b""}),
+    row("commands.evaluate_folder._find_truth: --truth={} holds", "a folder without truth", scored({"a.txt": b""}),
         "--truth={at}/truth holds no depth maps", ".png or .npy"),
-    row("evaluate_folder.run: No picture", "truth of other pictures", scored({"b.npy": np.ones((2, 2))}),
+    row("commands.evaluate_folder.run: No picture", "truth of other pictures", scored({"b.npy": np.ones((2, 2))}),
         "No picture of {at}/in has a truth of its name in {at}/truth", "a is", "b of"),
-    row("evaluate_folder.run: {} has no depth", "depth of a run without it",
+    row("commands.evaluate_folder.run: {} has no depth", "depth of a run without it",
         scored({"a.npy": np.ones((2, 2))}, tasks=("semantic",)), "{at}/run has no depth task"),
-    row("evaluate_folder.run: No truth", "truth in another unit", scored({"a.npy": np.full((2, 2), 999.0)}),
+    row("commands.evaluate_folder.run: No truth", "truth in another unit", scored({"a.npy": np.full((2, 2), 999.0)}),
         "No truth in {at}/truth", "--truth_scale=256"),
-    row("evaluate_folder.read_truth: {} cannot", "damaged truth", scored({"a.npy": b"no array"}),
+    row("commands.evaluate_folder.read_truth: {} cannot", "damaged truth", scored({"a.npy": b"no array"}),
         "{at}/truth/a.npy cannot be read"),
-    row("evaluate_folder.read_truth: {} {};", "truth of 8 bits", scored({"a.png": np.ones((2, 2), np.uint8)}),
+    row("commands.evaluate_folder.read_truth: {} {};", "truth of 8 bits", scored({"a.png": np.ones((2, 2), np.uint8)}),
         "{at}/truth/a.png has uint8 pixels", "16 bits"),
-    row("evaluate_folder.read_truth: {} has the shape", "truth in colours", scored({"a.npy": np.ones((2, 2, 3))}),
+    row("commands.evaluate_folder.read_truth: {} has the shape", "truth in colours", scored({"a.npy": np.ones((2, 2,
+        3))}),
         "{at}/truth/a.npy has the shape (2, 2, 3)", "one number a pixel"),
 ]  # fmt: skip

@@ -6,12 +6,12 @@ import importlib.util
 import jax
 from messages.rows import Row, depth, main, row, written
 
-from mtl_depth import claim, config
+from mtl_depth import config
 from mtl_depth.data import intrinsics
 from mtl_depth.experiments import curves, table1
 from mtl_depth.models import network
-from mtl_depth.runtime import distributed, lock
-from mtl_depth.runtime.parallel import Devices
+from mtl_depth.runtime import distributed, lock, run_identity
+from mtl_depth.runtime.devices import Devices
 
 DATASET = type("DataSet", (), {"metadata": {"settings": {"size": [64, 96]}, "drives": {"0000": {"frames": [1]}}}})
 
@@ -23,8 +23,8 @@ def instance(*arguments):
 def claimed(at, *, clips=4, **changed):
     """Claims a folder, and again with other settings."""
     first = config.Config(tasks=config.Tasks(depth=config.DepthTask()))
-    claim.claim(at, first, DATASET, clips=4)
-    claim.claim(at, dataclasses.replace(first, **changed), DATASET, clips=clips)
+    run_identity.claim(at, first, DATASET, clips=4)
+    run_identity.claim(at, dataclasses.replace(first, **changed), DATASET, clips=clips)
 
 
 def claimed_damaged(at):
@@ -91,31 +91,31 @@ ROWS: list[Row] = [
     row("configs.tiny.get_config: configs/tiny.py:", "an unknown variant",
         main("--config=configs/tiny.py:dept", "--workdir={at}"), "configs/tiny.py:dept", "the variants are depth"),
     # sizes, batches, numbers
-    row("train.check_settings: config.data.size", "a size that is no multiple of 32",
+    row("commands.train.check_settings: config.data.size", "a size that is no multiple of 32",
         depth("--config.data.size=100,320"),
         "config.data.size is (100, 320)", "multiple of 32", "--config.data.size=192,640"),
-    row("runtime.parallel.Devices.check_batch", "a batch that the devices cannot share",
+    row("runtime.devices.Devices.check_batch", "a batch that the devices cannot share",
         depth("--config.train.batch_size=12"), "config.train.batch_size is 12", "8 devices", "a multiple of 8"),
-    row("runtime.parallel.Devices.check_batch", "a batch that its parts cannot share",
+    row("runtime.devices.Devices.check_batch", "a batch that its parts cannot share",
         depth("--config.train.batch_size=8", "--config.train.accumulate=2"), "config.train.accumulate=2", "of 16"),
-    row("runtime.parallel.Devices.__init__: config.train.devices is", "more devices than there are",
+    row("runtime.devices.Devices.__init__: config.train.devices is", "more devices than there are",
         depth("--config.train.devices=99"), "config.train.devices is 99", "this process has 8"),
-    row("runtime.parallel.Devices.__init__: config.train.devices must", "a part of the devices of several processes",
+    row("runtime.devices.Devices.__init__: config.train.devices must", "a part of the devices of several processes",
         devices_of_two_processes, "config.train.devices must be 0"),
-    row("train.check_settings: config.weights", "training given weights", depth("--config.weights={at}"),
+    row("commands.train.check_settings: config.weights", "training given weights", depth("--config.weights={at}"),
         "config.weights cannot be trained", "config.model.encoder_weights"),
-    row("train.check_settings: config.train.{} is {}; it must be at least 1.", "no step between rows",
+    row("commands.train.check_settings: config.train.{} is {}; it must be at least 1.", "no step between rows",
         depth("--config.train.log_every=0"), "config.train.log_every is 0", "at least 1"),
-    row("train.check_settings: config.train.{} is {}; it must be at least 0.", "fewer than no skipped steps",
+    row("commands.train.check_settings: config.train.{} is {}; it must be at least 0.", "fewer than no skipped steps",
         depth("--config.train.max_skipped=-1"), "config.train.max_skipped is -1", "at least 0"),
-    row("train.check_settings: config.data.clip_length", "depth from single frames",
+    row("commands.train.check_settings: config.data.clip_length", "depth from single frames",
         depth("--config.data.clip_length=1"), "config.data.clip_length is 1", "above 1"),
-    row("train.check_settings: config.train.steps", "no steps", depth("--config.train.steps=0"),
+    row("commands.train.check_settings: config.train.steps", "no steps", depth("--config.train.steps=0"),
         "config.train.steps is 0", "None to count epochs"),
-    row("train.check_settings: config.train.learning_rate", "no learning rate",
+    row("commands.train.check_settings: config.train.learning_rate", "no learning rate",
         depth("--config.train.learning_rate=0."),
         "config.train.learning_rate is 0.0", "positive"),
-    row("learning.balance.make", "an unknown balance", depth("--config.train.balance=equal"),
+    row("training.balance.make", "an unknown balance", depth("--config.train.balance=equal"),
         "config.train.balance is 'equal'", "choose one of fixed"),
     # networks and tasks
     row("tasks.assemble: config.model.dtype", "an unknown arithmetic", depth("--config.model.dtype=half"),
@@ -162,16 +162,17 @@ ROWS: list[Row] = [
     row("models.network.make_network", "a network of another depth",
         lambda at: network.make_network(depth=101, heads=()), "ResNet-101", "18, 34, 50"),
     # the run's folder
-    row("claim.claim: {} holds a run", "a folder of a run of another model",
+    row("runtime.run_identity.claim: {} holds a run", "a folder of a run of another model",
         lambda at: claimed(at, model=config.Model(width=0.5)), "{at}", "config.model.width (1.0 there, 0.5 here)"),
-    row("claim.claim: {} holds a run", "a folder of a run of another task",
+    row("runtime.run_identity.claim: {} holds a run", "a folder of a run of another task",
         lambda at: claimed(at, tasks=config.Tasks(depth=config.DepthTask(motion="recorded"))),
         "{at}", "config.tasks.depth.motion (predicted there, recorded here)", "--workdir"),
-    row("claim.claim: {} holds a run", "a folder of a run on other data",
+    row("runtime.run_identity.claim: {} holds a run", "a folder of a run on other data",
         lambda at: claimed(at, data=config.Data(stride=2)), "{at}", "config.data.stride (1 there, 2 here)"),
-    row("claim.claim: {} is not the data set", "a folder of a run on another data set",
+    row("runtime.run_identity.claim: {} is not the data set", "a folder of a run on another data set",
         lambda at: claimed(at, clips=5), "{at}", "training_clips (4 there, 5 here)", "config.data.data_dir"),
-    row("claim._saved", "a damaged record of a run", claimed_damaged, "{at}/dataset.json is damaged", "--workdir"),
+    row("runtime.run_identity._saved", "a damaged record of a run", claimed_damaged, "{at}/dataset.json is damaged",
+        "--workdir"),
     row("runtime.lock.only_writer: {} cannot be written", "a folder that cannot be", lock_in_a_file,
         "{at}/file/run cannot be written", "--workdir"),
     # several processes

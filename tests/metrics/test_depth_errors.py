@@ -3,14 +3,7 @@
 import numpy as np
 import pytest
 
-from mtl_depth.metrics.depth import (
-    NAMES,
-    depth_errors,
-    frame_sums,
-    mean_errors,
-    summarise_ratios,
-    trivial_depths,
-)
+from mtl_depth.metrics.depth import NAMES, depth_errors, frame_sums, mean_errors, summarise_ratios, trivial_depths
 
 
 def test_by_hand_without_scaling():

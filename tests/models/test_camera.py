@@ -10,10 +10,10 @@ from geometry.test_warp_city import pair as pair
 from mtl_depth import config
 from mtl_depth.errors import UserError
 from mtl_depth.geometry.camera import flip_intrinsics, resize_intrinsics, scale_focal
-from mtl_depth.learning.optimizer import make_optimizer
 from mtl_depth.models import camera
 from mtl_depth.models.network import init
 from mtl_depth.tasks import assemble
+from mtl_depth.training.optimizer import make_optimizer
 
 K = np.array([[500.0, 2.0, 310.0], [0.0, 510.0, 90.0], [0.0, 0.0, 1.0]], np.float32)
 

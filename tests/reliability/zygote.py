@@ -16,8 +16,8 @@ import tensorboardX  # noqa: F401
 import tensorflow_datasets  # noqa: F401
 from absl import flags
 
+import mtl_depth.commands.train
 import mtl_depth.main
-import mtl_depth.train
 import tfds_kitti360.kitti360_dataset_builder  # noqa: F401
 
 

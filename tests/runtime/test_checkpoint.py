@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mtl_depth.errors import UserError
-from mtl_depth.learning.state import TrainState
 from mtl_depth.runtime.checkpoint import Checkpoints, restore_variables
-from mtl_depth.runtime.parallel import Devices
+from mtl_depth.runtime.devices import Devices
+from mtl_depth.training.state import TrainState
 
 
 def make_state(step: int = 0) -> TrainState:

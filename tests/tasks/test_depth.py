@@ -9,10 +9,10 @@ import pytest
 
 from mtl_depth import config
 from mtl_depth.geometry.camera import depth_from_disparity
-from mtl_depth.learning.gradients import _prepare
 from mtl_depth.models.network import init
 from mtl_depth.tasks import assemble
 from mtl_depth.tasks import depth as depth_task
+from mtl_depth.training.gradients import _prepare
 
 SIZE = (32, 64)
 FOCAL, BASELINE, DEPTH = 40.0, 0.5, 5.0  # a shift of 40 * 0.5 / 5 = 4 pixels

@@ -1,0 +1,181 @@
+"""`--mode=evaluate --truth=FOLDER`: scores depth on pictures and ground truth of one's own, matched by name."""
+
+import itertools
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from mtl_depth import inference
+from mtl_depth.config import Config
+from mtl_depth.errors import UserError
+from mtl_depth.evaluation import score_tables
+from mtl_depth.evaluation.evaluator import FLIPPED
+from mtl_depth.image import resize_bilinear
+from mtl_depth.media import image_files, inputs
+from mtl_depth.metrics import depth as metrics
+from mtl_depth.prediction.predictor import perceive_padded, to_float
+from mtl_depth.runtime import log
+from mtl_depth.tasks.base import add
+
+ENDINGS = (".png", ".npy")
+SUFFIX = "_depth"  # of a truth's name, as predictions are named; may be left out
+RESULT = "evaluation_own.json"
+NAMED = 5  # of unmatched pictures in the sentence about them
+RECIPE = (
+    "Depth truth: {truth} (scale {scale:g}). Predicted disparity resized bilinearly to the truth's size. Scored where "
+    "1e-3 < truth < 80 m ({crop} crop), prediction clipped to that range, errors a picture, then averaged over the "
+    "pictures. median_scaled: prediction times median(truth) / median(prediction) of the picture; unscaled: as "
+    "predicted. constant: one depth for all pixels, median-scaled."
+)
+
+
+def run(
+    config: Config, workdir: str | pathlib.Path, *, input: str | None, truth: str | pathlib.Path, scale: float = 256.0
+) -> dict[str, Any]:
+    """Prints the scores and saves them as `workdir`/evaluation_own.json.
+
+    Args:
+        config: weights, checkpoint, flip, batch size and crop; the model is the run's own.
+        workdir: the run.
+        input: the pictures, as `footage.find` takes them.
+        truth: folder of NAME.png (16 bit) or NAME.npy for pictures NAME.*; NAME_depth will do too. 0: not measured.
+        scale: units of a PNG (or of an integer .npy) in a metre; floats of a .npy are metres.
+
+    Returns:
+        What was saved.
+
+    Raises:
+        UserError: no run, no pictures, no truth that fits, or a file of another kind.
+    """
+    if not input:
+        raise UserError("--truth=FOLDER needs the pictures too: --input=FOLDER.")
+    if not scale > 0:
+        raise UserError(f"--truth_scale={scale:g} has to be positive: units of the PNG in a metre, 256 in KITTI.")
+    found, truths = inputs.find(input), _find_truth(pathlib.Path(truth))
+    matched = {name: truths[name] for name in found.names if name in truths}
+    if not matched:
+        raise UserError(
+            f"No picture of {input} has a truth of its name in {truth}: {found.names[0]} is the first of the one, "
+            f"{min(truths)} of the other."
+        )
+    perceiver = inference.load_perceiver(
+        config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=config.evaluation.flip
+    )
+    if perceiver.config.tasks.depth is None:
+        raise UserError(f"{config.weights or workdir} has no depth task; there is nothing to score against depth.")
+    crop = config.tasks.depth.crop if config.tasks.depth else ""
+    sums, ratios, covered = None, [], []
+    batch_size = min(config.evaluation.batch_size, len(matched))
+    read = ((name, image) for name, image in _pictures(found) if name in matched)
+    with log.progress(total=len(matched), desc="evaluate", unit="picture") as bar:
+        while batch := list(itertools.islice(read, batch_size)):
+            fitted = np.stack([image_files.resize(image, size=perceiver.size) for _, image in batch])
+            answers = perceive_padded(perceiver.perceive, to_float(fitted), batch_size=batch_size)
+            for (name, _), depth in zip(batch, answers["depth"]):
+                measured = read_truth(matched[name], scale=scale)
+                resized = 1 / np.asarray(resize_bilinear(jnp.asarray(1 / depth), size=measured.shape))
+                sums = add(sums, frame_sums(measured, resized, crop or None))
+                known = measured > 0
+                covered.append(float(known.mean()))
+                if known.any():
+                    ratios.append(float(np.median(measured[known]) / np.median(resized[known])))
+            bar.update(len(batch))
+    depth = {name: metrics.mean_errors(entry) for name, entry in sums.items()}
+    if not all(depth.values()):
+        raise UserError(f"No truth in {truth} lies between 1e-3 and 80 m; is --truth_scale={scale:g} right?")
+    unmatched = [name for name in found.names if name not in matched]
+    result = {
+        "split": f"own truth in {truth}",
+        "frames": len(matched),
+        "depth": depth,
+        "coverage": float(np.mean(covered)),
+        "scale": metrics.summarise_ratios(ratios),
+        "metric": perceiver.metric,
+        "unmatched": unmatched,
+        "recipe": RECIPE.format(truth=truth, scale=scale, crop=crop or "no") + FLIPPED * perceiver.flip,
+    }
+    path = pathlib.Path(workdir) / RESULT
+    log.write_json(path, result)
+    print(score_tables.summary(result))
+    for sentence in remarks(result, truths=len(truths)):
+        log.say(sentence)
+    log.say(f"saved in {path}")
+    return result
+
+
+def remarks(result: dict[str, Any], *, truths: int) -> list[str]:
+    """What a reader of the numbers has to know: coverage, scale, what was left out."""
+    unmatched, scale = result["unmatched"], result["scale"]
+    sentences = [
+        f"Truth covers {result['coverage']:.1%} of the pixels.",
+        f"Truth is {scale['median']:.3g} times the prediction (median over pictures, spread "
+        f"{scale['spread'] / scale['median']:.0%})"
+        + ("." if result["metric"] else "; this model's depth has no metres, read the median-scaled row."),
+    ]
+    if unmatched:
+        names = ", ".join(unmatched[:NAMED]) + (", ..." if len(unmatched) > NAMED else "")
+        sentences.append(f"{len(unmatched)} pictures have no truth and were left out: {names}.")
+    if truths > result["frames"]:
+        sentences.append(f"{truths - result['frames']} truths have no picture and were left out.")
+    return sentences
+
+
+def frame_sums(
+    truth: Float[np.ndarray, "h w"], depth: Float[np.ndarray, "h w"], crop: str | None
+) -> dict[str, dict[str, np.ndarray]]:
+    """One picture's sums for the prediction, with and without scaling, and for a constant depth."""
+    candidates = {
+        "median_scaled": (depth, True),
+        "unscaled": (depth, False),
+        "constant": (np.ones(truth.shape), True),
+    }
+    return {
+        name: metrics.frame_sums(metrics.depth_errors(truth, candidate, median_scaling=scaled, crop=crop))
+        for name, (candidate, scaled) in candidates.items()
+    }
+
+
+def read_truth(path: pathlib.Path, *, scale: float) -> Float[np.ndarray, "h w"]:
+    """Metres, 0 where not measured.
+
+    Raises:
+        UserError: the file holds no depth map.
+    """
+    if path.suffix == ".npy":
+        try:
+            values = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read ({error}); take it away or make it anew.") from None
+    else:
+        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if values is None or values.dtype != np.uint16:
+            kind = "cannot be read" if values is None else f"has {values.dtype} pixels"
+            raise UserError(f"{path} {kind}; depth is a PNG of 16 bits, metres x --truth_scale, or .npy of metres.")
+    if values.ndim != 2:
+        raise UserError(f"{path} has the shape {values.shape}; depth is one number a pixel, height x width.")
+    metres = values.astype(np.float32) / (scale if values.dtype.kind in "ui" else 1)
+    return np.where(np.isfinite(metres) & (metres > 0), metres, 0)
+
+
+def _find_truth(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Files by the names of their pictures."""
+    if not folder.is_dir():
+        raise UserError(f"--truth={folder} is not a folder; give the one that holds the depth maps.")
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
+    if not files:
+        raise UserError(f"--truth={folder} holds no depth maps; they end in {' or '.join(ENDINGS)}.")
+    plain = {file.stem: file for file in files}
+    return plain | {name.removesuffix(SUFFIX): file for name, file in plain.items() if name.endswith(SUFFIX)}
+
+
+def _pictures(found: inputs.Footage) -> Iterator[tuple[str, np.ndarray]]:
+    for index, image in found.read():
+        if isinstance(image, UserError):
+            raise image
+        if index < len(found.names):
+            yield found.names[index], image

@@ -1,0 +1,86 @@
+"""`--mode=replay`: runs the step again at which a training broke down, and says what was not finite first."""
+
+import functools
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from mtl_depth import config as configuration
+from mtl_depth.errors import UserError
+from mtl_depth.models.network import init
+from mtl_depth.runtime import replay_file
+from mtl_depth.tasks import assemble
+from mtl_depth.training import balance as balances
+from mtl_depth.training.gradients import Gradients, make_gradients
+from mtl_depth.training.monitor import where
+from mtl_depth.training.state import TrainState
+
+
+def run(workdir: pathlib.Path, file: str | pathlib.Path | None) -> str:
+    """Prints the loss terms, the gradient norm of every part of the network and the first number that is not finite.
+
+    Args:
+        workdir: where to look for the newest replay_<step>.npz.
+        file: which one to take instead.
+
+    Returns:
+        The name of the first number that is not finite, or "".
+
+    Raises:
+        UserError: there is no such file, or it is damaged.
+    """
+    path = pathlib.Path(file) if file else _newest(workdir)
+    config = configuration.from_dict(replay_file.read_settings(path))
+    balance = balances.make(config.train.balance, config.tasks)
+    network, tasks = assemble(config.model, balance.tasks, config.camera)
+    network = network.clone(gradient_scales=tuple(balance.scales.items()))
+    variables = jax.eval_shape(
+        functools.partial(init, network, size=tuple(config.data.size), frames=config.data.clip_length),
+        jax.random.key(0),
+    )
+    number = jax.ShapeDtypeStruct((), np.int32)
+    target = TrainState(
+        number,
+        {**variables["params"], **balance.params},
+        variables["batch_stats"],
+        (),
+        jax.random.key(0),
+        number,
+        number,
+    )
+    state, batch = replay_file.read(path, target)
+    gradients = make_gradients(network, tasks, augmented=config.train.augment, weigh=balance.weigh)
+    found = jax.jit(gradients)(state, batch)
+    print(f"{path}: step {int(state.step) + 1}, clips {', '.join(where(batch))}")
+    for name, value in found.terms.items():
+        print(f"loss {name:40} {float(value):g}")
+    for part, grads in found.grads.items():
+        leaves = [np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(grads)]
+        print(f"gradient norm {part:31} {float(np.linalg.norm(np.concatenate(leaves))):g}")
+    first = next((name for name, array in _in_order(state, batch, found) if not np.isfinite(array).all()), "")
+    print(f"first not finite: {first or 'nothing; all of this is finite on this machine'}")
+    return first
+
+
+def _newest(workdir: pathlib.Path) -> pathlib.Path:
+    steps = {int(path.stem.removeprefix("replay_")): path for path in workdir.glob("replay_*.npz")}
+    if not steps:
+        raise UserError(
+            f"{workdir} holds no replay_<step>.npz; a run that breaks down leaves one. Or give --input=FILE."
+        )
+    return steps[max(steps)]
+
+
+def _in_order(state: TrainState, batch: Any, found: Gradients) -> Iterator[tuple[str, np.ndarray]]:
+    """Everything that can be not finite, in the order in which a step comes by it."""
+    grads = {part: found.grads[part] for part in reversed(sorted(found.grads))}
+    trees = {
+        "batch": batch, "parameter": state.params, "running average": state.batch_stats, "loss": found.terms,
+        "statistics of the batch in": found.batch_stats, "gradient of": grads,
+    }  # fmt: skip
+    for kind, tree in trees.items():
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            yield f"{kind} {jax.tree_util.keystr(path, simple=True, separator='/')}", np.asarray(leaf)

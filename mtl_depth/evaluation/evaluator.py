@@ -1,0 +1,148 @@
+"""A restored network (`load_perceiver`) scored on a split."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+from mtl_depth import data as dataset_reader
+from mtl_depth.config import Data
+from mtl_depth.errors import UserError
+from mtl_depth.prediction.loading import load_perceiver
+from mtl_depth.prediction.predictor import Perceiver, fill_up, make_perceive, perceive_padded, to_float
+from mtl_depth.runtime import log
+from mtl_depth.runtime.devices import prefetch
+from mtl_depth.tasks.base import Arrays, Sums, Task, add
+
+__all__ = ["Perceiver", "check_split", "load_perceiver", "make_perceive", "measure", "perceive_padded", "study"]
+__all__ += ["to_float"]
+
+Item = TypeVar("Item")
+SPLITS = ("train", "val", "test")
+RECIPE = (
+    "Depth truth: one laser scan a frame, corrected for the motion during the sweep, projected to the rectified left "
+    "camera, pixel = floor(u + 0.5), nearest return wins, z in metres, 0 unknown. Predicted disparity resized "
+    "bilinearly to the truth's size. Scored where 1e-3 < truth < 80 m ({crop} crop), prediction clipped to that range, "
+    "errors a frame, then averaged over the frames. median_scaled: prediction times median(truth) / median(prediction) "
+    "of the frame; unscaled: as predicted."
+)
+FLIPPED = " Disparity is the mean of that predicted for the picture and, mirrored back, for the mirrored picture."
+
+
+def measure(
+    perceive: Callable[[Any], Arrays],
+    tasks: tuple[Task, ...],
+    dataset: Any,
+    data: Data,
+    *,
+    split: str,
+    batch_size: int,
+    studied: dict[str, Any] | None = None,
+    crop: str = "",
+    flip: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Scores predictions on the frames of a split that have any truth the tasks are scored against.
+
+    Args:
+        perceive: image[b h w 3] in [0, 1] -> predictions; called with `batch_size` images each time.
+        tasks: whose `metrics` do the scoring.
+        dataset: an opened data set.
+        data: the section of the configuration that it was opened with.
+        split: train, val or test.
+        batch_size: frames at a time.
+        studied: what `study` answered; None: the trivial baselines are computed now.
+        crop: the one that the depth task scores inside, to be named in the recipe.
+        flip: whether `perceive` averages with the mirrored answer, to be named there too.
+        progress: whether to show a bar.
+
+    Returns:
+        The content of evaluation.json (DESIGN 4).
+
+    Raises:
+        UserError: there is no such split, or it holds no truth.
+    """
+    check_split(split)
+    reads = frozenset().union(*(task.metrics.reads for task in tasks))
+    total = dataset_reader.frames(dataset, data, split=split, reads=reads)
+    if not total:
+        truths = " or ".join(sorted(reads - {"confidence"}))
+        raise UserError(
+            f"The split {split} of {data.data_dir} has no frame with {truths} to score against; "
+            "choose another one with --config.evaluation.split."
+        )
+    if studied is None:
+        studied = study(tasks, dataset, data, batch_size=batch_size, progress=progress)
+    sums: Sums = {task.name: None for task in tasks}
+    read = prefetch(
+        dataset_reader.evaluation_batches(dataset, data, split=split, reads=reads, batch_size=batch_size),
+        lambda batch: (fill_up(to_float(batch["image"][:, 0]), batch_size=batch_size), batch),
+    )
+    with log.progress(total=total, desc=f"evaluate {split}", unit="frame", disable=not progress) as bar:
+        perceived = ((dict(perceive(image)), batch) for image, batch in read)
+        measured = (
+            ({task.name: task.metrics.measure(predictions, batch, studied[task.name]) for task in tasks}, batch)
+            for predictions, batch in one_behind(perceived)
+        )
+        for found, batch in one_behind(measured):
+            for name, entry in _on_host(found).items():
+                sums[name] = add(sums[name], entry)
+            bar.update(len(batch["image"]))
+    sections = {}
+    for task in tasks:
+        sections |= task.metrics.summarise(sums[task.name])
+    return {"split": split, "frames": total, **sections, "recipe": RECIPE.format(crop=crop or "no") + FLIPPED * flip}
+
+
+def one_behind(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items, each given only when the next one exists: the device works on that one meanwhile."""
+    items = iter(items)
+    for before in items:
+        for item in items:
+            yield before
+            before = item
+        yield before
+
+
+def _on_host(sums: Sums) -> Sums:
+    """Arrays of the device as NumPy ones, floats in double precision, in which batches are added up."""
+
+    def fetch(leaf: Any) -> Any:
+        if not isinstance(leaf, jax.Array):
+            return leaf
+        values = np.asarray(leaf)[()]
+        return values.astype(np.float64) if np.issubdtype(values.dtype, np.floating) else values
+
+    return jax.tree.map(fetch, sums)
+
+
+def study(
+    tasks: tuple[Task, ...], dataset: Any, data: Data, *, batch_size: int = 8, progress: bool = True
+) -> dict[str, Any]:
+    """What the trivial predictors know of the training frames, by task name (SPEC 8).
+
+    A pass over the frames for every task that has such a predictor, for its truth alone: nothing is decoded twice.
+    """
+    data = dataclasses.replace(data, eval_frames=data.train_frames)
+
+    def batches(task: Task) -> Iterator[Arrays]:
+        reads = task.metrics.studies
+        total = dataset_reader.frames(dataset, data, split="train", reads=reads)
+        with log.progress(
+            total=total, desc=f"trivial baselines of {task.name}", unit="frame", disable=not (progress and total)
+        ) as bar:
+            for batch in dataset_reader.evaluation_batches(
+                dataset, data, split="train", reads=reads, batch_size=batch_size, images=False
+            ):
+                yield batch
+                bar.update(len(batch["frame"]))
+
+    return {task.name: task.metrics.study(batches(task)) for task in tasks}
+
+
+def check_split(split: str) -> None:
+    """Raises UserError for a split that no data set has."""
+    if split not in SPLITS:
+        raise UserError(f"config.evaluation.split is {split!r}; choose one of {', '.join(SPLITS)}.")

@@ -1,0 +1,166 @@
+"""From a folder or a file to a `Perceiver`: a run, published weights, or what `--mode=export` wrote."""
+
+import functools
+import json
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from mtl_depth import pretrained
+from mtl_depth.config import Config, Data, DepthTask, Model, Tasks, from_dict
+from mtl_depth.errors import UserError
+from mtl_depth.models.network import init
+from mtl_depth.prediction.predictor import Perceiver, decode, perceive_padded
+from mtl_depth.runtime import checkpoint as checkpoints
+from mtl_depth.runtime.run_folder import load_config
+from mtl_depth.tasks import assemble
+
+EXPORTS = ("model.stablehlo", "model.safetensors", "model.onnx")
+
+
+def load_perceiver(path: str | pathlib.Path, *, checkpoint: str = "latest", flip: bool = False) -> Perceiver:
+    """Restores a run folder, a Monodepth2 weight folder or an export (folder or file); asks no network for anything.
+
+    Args:
+        path: a run (config.json, checkpoints/), weights (encoder.pth, depth.pth), or an export (`EXPORTS`).
+        checkpoint: of a run: "latest", "best" or a step.
+        flip: average the disparity with the mirrored answer for the mirrored image.
+
+    Raises:
+        UserError: there is no such path, it is none of these, or what it holds is damaged.
+    """
+    path = pathlib.Path(path)
+    if path.name in EXPORTS and path.is_file():
+        return _load_export(path, flip=flip)
+    if not path.is_dir():
+        raise UserError(f"{path} does not exist; give a run folder, a folder of Monodepth2 weights or an export.")
+    if (path / "config.json").is_file():
+        config = load_config(path)
+        if config.weights and not (path / "checkpoints").exists():  # an evaluation of published weights
+            return load_perceiver(config.weights, flip=flip)
+        return _load_run(path, config, checkpoint=checkpoint, flip=flip)
+    if any(path.glob("encoder.*")):
+        return _load_monodepth2(path, flip=flip)
+    if found := [path / name for name in EXPORTS if (path / name).is_file()]:
+        return _load_export(found[0], flip=flip)
+    raise UserError(
+        f"{path} holds neither config.json (a run folder) nor encoder.pth (Monodepth2 weights) "
+        f"nor one of {', '.join(EXPORTS)} (an export); give a folder that does."
+    )
+
+
+def _load_run(path: pathlib.Path, config: Config, *, checkpoint: str, flip: bool) -> Perceiver:
+    network, chosen = assemble(config.model, config.tasks, config.camera)
+    size = tuple(config.data.size)
+    variables = checkpoints.restore_variables(path / "checkpoints", _shapes(network, size), checkpoint=checkpoint)
+    return Perceiver(config, network, chosen, variables, size, flip)
+
+
+def _load_monodepth2(path: pathlib.Path, *, flip: bool) -> Perceiver:
+    settings = pretrained.read_monodepth2_settings(path)
+    depth = DepthTask(motion="predicted", nearest=settings.nearest, farthest=settings.farthest)
+    config = Config(
+        data=Data(size=settings.size), model=Model(depth=settings.depth), tasks=Tasks(depth=depth), weights=str(path)
+    )
+    network, chosen = assemble(config.model, config.tasks)
+    if not settings.predict_motion:
+        network = network.clone(pose=None)
+    return Perceiver(config, network, chosen, pretrained.load_monodepth2(path), tuple(settings.size), flip)
+
+
+def _load_export(path: pathlib.Path, *, flip: bool) -> Perceiver:
+    if path.suffix == ".safetensors":
+        return _load_safetensors(path, flip=flip)
+    if flip:
+        raise UserError(f"{path} is a finished program; export it again with --config.evaluation.flip=True to flip.")
+    description = _describe(path)
+    try:
+        config = from_dict(description["config"])
+        program = {".stablehlo": _read_stablehlo, ".onnx": _read_onnx}[path.suffix](path, description)
+    except UserError:
+        raise
+    except Exception as error:  # flatbuffers, MLIR and onnxruntime have a dozen ways to fail; all mean the same here
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise UserError(f"{path} cannot be loaded ({reason}); export it again.") from error
+    _, tasks = assemble(config.model, config.tasks)
+    if description["batch"] != "free":
+        program = functools.partial(_in_batches, program, description["batch"])
+    if path.suffix == ".onnx":
+        program = _decoded(program, tasks)
+    return Perceiver(config, None, tasks, None, tuple(config.data.size), flip=description["flip"], program=program)
+
+
+def _load_safetensors(path: pathlib.Path, *, flip: bool) -> Perceiver:
+    import flax
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            config = from_dict(json.loads(file.metadata()["config"]))
+            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise UserError(f"{path} is damaged or no export of this program ({reason}); export it again.") from error
+    network, chosen = assemble(config.model, config.tasks, config.camera)
+    variables, size = flax.traverse_util.unflatten_dict(flat, sep="/"), tuple(config.data.size)
+    wanted = flax.traverse_util.flatten_dict(dict(_shapes(network, size)), sep="/")
+    if {name: leaf.shape for name, leaf in wanted.items()} != {name: leaf.shape for name, leaf in flat.items()}:
+        raise UserError(f"{path} does not fit this version of mtl_depth; export it again.")
+    return Perceiver(config, network, chosen, variables, size, flip)
+
+
+def _describe(path: pathlib.Path) -> dict[str, Any]:
+    """What model.json beside an exported program says of it."""
+    file = path.with_name("model.json")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{file}, which says what {path.name} is, cannot be read ({error}); export it again.") from None
+    if not isinstance(found, dict) or not {"config", "batch", "flip"} <= found.keys():
+        raise UserError(f"{file} does not say what {path.name} is; export it again.")
+    return found
+
+
+def _read_stablehlo(path: pathlib.Path, description: Mapping[str, Any]) -> Callable[[Any], Mapping[str, Any]]:
+    import jax.export
+
+    return jax.jit(jax.export.deserialize(bytearray(path.read_bytes())).call)
+
+
+def _read_onnx(path: pathlib.Path, description: Mapping[str, Any]) -> Callable[[Any], Mapping[str, Any]]:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise UserError(f"{path} needs onnxruntime: pip install -c constraints.txt -e '.[onnx]'") from None
+    session = onnxruntime.InferenceSession(str(path), providers=onnxruntime.get_available_providers())
+    names = list(description["outputs"])
+    return lambda image: dict(zip(names, session.run(names, {"image": np.asarray(image, np.float32)})))
+
+
+def _decoded(program: Callable[[Any], Mapping[str, Any]], tasks: Any) -> Callable[[Any], Mapping[str, Any]]:
+    """Adds what ONNX cannot express: the tasks' decoding of the heads' outputs."""
+    finish = jax.jit(functools.partial(decode, tasks))
+
+    def answer(image: Any) -> Mapping[str, Any]:
+        outputs = dict(program(image))
+        if "disparity" in outputs:
+            outputs["disparity"] = (outputs["disparity"],)
+        return finish(outputs)
+
+    return answer
+
+
+def _in_batches(program: Callable[[Any], Mapping[str, Any]], size: int, image: Any) -> dict[str, np.ndarray]:
+    """The answers of a program that takes `size` images at a time, for any number of them."""
+    image = np.asarray(image)
+    parts = [
+        perceive_padded(program, image[start : start + size], batch_size=size) for start in range(0, len(image), size)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _shapes(network: Any, size: tuple[int, int]) -> Any:
+    return jax.eval_shape(functools.partial(init, network, size=size), jax.random.key(0))
