@@ -42,9 +42,11 @@ class DepthTask:
     nearest: float | None = None  # depth at disparity 1; None: 0.1 with predicted motion, 1 m with recorded
     farthest: float | None = None  # depth at disparity 0; None: 100 with predicted motion, 200 m with recorded
     initial_depth: float | None = None  # what the untrained head answers; None: as published with predicted, 10 m
+    canonical_focal: float | None = None  # fx / width that depth is predicted for, then scaled; None: unscaled
     crop: str = ""  # "garg" evaluates inside the Garg crop only
     stereo: bool = False  # the right image as a further source, with the known baseline: metric depth
     translation_weight: float = 0.0  # ties the length of predicted translations to the poses: metric depth; try 0.01
+    scan_weight: float = 0.0  # of the mean |log depth error| at laser returns; 0: the scans are not read
     left_out: tuple[str, ...] = ()  # labels whose pixels the photometric loss leaves out: ("sky", "ego vehicle")
     moving_overlap: float = 0.0  # people and vehicles that warp onto each other with less IoU are left out; 0: none
     semantic_edges: bool = False  # disparity may change where the class does, whatever the colours
@@ -119,6 +121,8 @@ class Train:
     clip_norm: float | None = None  # clips the global gradient norm; None: no clipping
     max_skipped: int = 10  # updates skipped in a row, because loss or gradient is not finite, before the run stops
     augment: bool = True  # flips and colour jitter
+    zoom: float = 1.0  # largest random zoom into a clip, its intrinsics adjusted; 1: none
+    exposure: float = 0.0  # largest random change of exposure that the networks see, in stops; 0: none
     seed: int = 0  # of weights, order of clips and augmentation
     log_every: int = 50  # steps between rows of metrics.jsonl
     picture_every: int = 500  # steps between TensorBoard pictures; 0: none
@@ -148,6 +152,7 @@ class Config:
     camera: Camera = dataclasses.field(default_factory=Camera)
     train: Train = dataclasses.field(default_factory=Train)
     evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
+    initial_weights: str = ""  # "starter", a run or an exported file that training starts from where the parts fit
     weights: str = ""  # whole-model weights (a Monodepth2 folder) to evaluate, predict or export instead of a run
 
 
@@ -170,6 +175,7 @@ def from_dict(values: dict[str, Any]) -> Config:
         camera=Camera(**values.get("camera", {})),  # runs from before this section learned nothing of it
         train=Train(**values["train"]),
         evaluation=Evaluation(**values["evaluation"]),
+        initial_weights=values.get("initial_weights", ""),
         weights=values["weights"],
     )
 

@@ -24,6 +24,7 @@ from mtl_depth.tasks import assemble
 from mtl_depth.training import balance as balances
 from mtl_depth.training import monitor
 from mtl_depth.training import state as states
+from mtl_depth.training.augment import augment
 from mtl_depth.training.optimizer import make_optimizer, schedule
 from mtl_depth.training.step import make_train_step
 
@@ -78,8 +79,10 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
         )
         state = devices.place_state(state)
         train_step = make_train_step(
-            network, tasks, optimizer, augmented=train.augment, weigh=balance.weigh, rematerialise=train.rematerialise
-        )
+            network, tasks, optimizer, augmented=train.augment,
+            augmentation=functools.partial(augment, zoom=train.zoom, exposure=train.exposure),
+            weigh=balance.weigh, rematerialise=train.rematerialise,
+        )  # fmt: skip
         step_fn = devices.parallelize(train_step)
         rate = schedule(train, steps=steps)
         focal = dataset.metadata["intrinsics"][0][0] * config.data.size[1] / dataset.size[1]  # pixels, as given
@@ -265,7 +268,8 @@ def _pictures(look: Any, tasks: tuple[Any, ...], perceive: Any, state: states.Tr
     few = {name: array[:2] for name, array in (batch[0] if isinstance(batch, tuple) else batch).items()}
     few["image"] = predictor.to_float(few["image"])
     variables = {"params": state.params, "batch_stats": state.batch_stats}
-    outputs = dict(perceive(variables, few["image"][:, few["image"].shape[1] // 2]))
+    focal = few["intrinsics"][:, 0, 0] / few["image"].shape[3]
+    outputs = dict(perceive(variables, few["image"][:, few["image"].shape[1] // 2], focal))
     if any(task.predicts_motion for task in tasks) or "camera" in state.params:
         outputs |= look(variables, few["image"])
     outputs = jax.device_get(outputs)

@@ -116,7 +116,8 @@ class Loader:
             shift = -self.metadata["baseline"] * np.eye(4, k=3)
             row["right_from_target"] = (np.eye(4) + shift)[None].astype(np.float32)
         if "depth" in self.reads:
-            row["depth"] = np.divide(_decode(target, "depth"), self.metadata["depth_scale"], dtype=np.float32)
+            depth = np.divide(_decode(target, "depth"), self.metadata["depth_scale"], dtype=np.float32)
+            row["depth"] = depth if self.labels_full_size else nearest_of_cells(depth, self.size)
         return row
 
     def _images(self, records: list[Mapping[str, Any]], key: str = "image") -> np.ndarray:
@@ -148,6 +149,14 @@ class Loader:
                 return np.ones(labels.shape, np.float32)
             return np.divide(labels, np.float32(65535), dtype=np.float32)
         return labels.astype(np.int32) if kind == "instance" else labels
+
+
+def nearest_of_cells(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Depth [h w], 0 where unknown, at a smaller `size`: the nearest known one of the pixels that a new one covers."""
+    known = np.where(depth > 0, depth, np.inf)
+    for axis, (old, new) in enumerate(zip(depth.shape, size)):
+        known = np.minimum.reduceat(known, np.arange(new) * old // new, axis=axis)
+    return np.where(np.isfinite(known), known, 0).astype(np.float32)
 
 
 def _decode(record: Mapping[str, Any], kind: str) -> np.ndarray:

@@ -32,7 +32,7 @@ FLIPPED = " Disparity is the mean of that predicted for the picture and, mirrore
 
 
 def measure(
-    perceive: Callable[[Any], Arrays],
+    perceive: Callable[[Any, Any], Arrays],
     tasks: tuple[Task, ...],
     dataset: Any,
     data: Data,
@@ -47,7 +47,7 @@ def measure(
     """Scores predictions on the frames of a split that have any truth the tasks are scored against.
 
     Args:
-        perceive: image[b h w 3] in [0, 1] -> predictions; called with `batch_size` images each time.
+        perceive: (image[b h w 3] in [0, 1], fx / width [b]) -> predictions; called with `batch_size` images each time.
         tasks: whose `metrics` do the scoring.
         dataset: an opened data set.
         data: the section of the configuration that it was opened with.
@@ -78,10 +78,10 @@ def measure(
     sums: Sums = {task.name: None for task in tasks}
     read = prefetch(
         dataset_reader.evaluation_batches(dataset, data, split=split, reads=reads, batch_size=batch_size),
-        lambda batch: (fill_up(to_float(batch["image"][:, 0]), batch_size=batch_size), batch),
+        lambda batch: (*seen(batch, batch_size=batch_size), batch),
     )
     with log.progress(total=total, desc=f"evaluate {split}", unit="frame", disable=not progress) as bar:
-        perceived = ((dict(perceive(image)), batch) for image, batch in read)
+        perceived = ((dict(perceive(image, focal)), batch) for image, focal, batch in read)
         measured = (
             ({task.name: task.metrics.measure(predictions, batch, studied[task.name]) for task in tasks}, batch)
             for predictions, batch in one_behind(perceived)
@@ -94,6 +94,13 @@ def measure(
     for task in tasks:
         sections |= task.metrics.summarise(sums[task.name])
     return {"split": split, "frames": total, **sections, "recipe": RECIPE.format(crop=crop or "no") + FLIPPED * flip}
+
+
+def seen(batch: Arrays, *, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The pictures of a batch in [0, 1] and their fx / width, filled up to `batch_size`."""
+    image = batch["image"][:, 0]
+    focal = (batch["intrinsics"][:, 0, 0] / image.shape[2]).astype(np.float32)
+    return tuple(fill_up(values, batch_size=batch_size) for values in (to_float(image), focal))
 
 
 def one_behind(items: Iterable[Item]) -> Iterator[Item]:

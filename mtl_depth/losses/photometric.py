@@ -72,14 +72,16 @@ def depth_terms(
     nearest: float | int,
     farthest: float | int,
     key: Array | None = None,
+    depth_scale: Float[Array, "b"] | None = None,
     valid: Bool[Array, "b h w"] | None = None,
     classes: Integer[Array, "b h w"] | None = None,
 ) -> tuple[Float[Array, "scales b"], Float[Array, "scales b"], Bool[Array, "scales b h w"]]:
     """Returns what `depth_objective` averages, for every scale and sample, so that the caller may weigh samples.
 
     That is the photometric term, the smoothness term with its weight 1e-3 / 2^s, and `selected`. Arguments as there,
-    and two for guidance by segmentation: only `valid` pixels count in the photometric term (None: all; a sample
-    without any has a term of 0), and disparity may change where `classes` does.
+    and three more: `depth_scale` multiplies the depth of each sample (None: 1); for guidance by segmentation, only
+    `valid` pixels count in the photometric term (None: all; a sample without any has a term of 0), and disparity may
+    change where `classes` does.
     """
     target, sources = at_least_float32(target), at_least_float32(sources)
     target_planes = jnp.moveaxis(target, -1, -3)
@@ -98,6 +100,8 @@ def depth_terms(
     for scale, (disparity, image) in enumerate(zip(disparities, images, strict=True)):
         full_size = resize_bilinear(disparity, size=target.shape[1:3])
         depth = depth_from_disparity(full_size, nearest=nearest, farthest=farthest)
+        if depth_scale is not None:
+            depth = depth * depth_scale[:, None, None]
         errors = []
         for source, motion in zip(source_planes, motions, strict=True):
             warped, _ = inverse_warp_planes(source, depth, motion, intrinsics)

@@ -20,7 +20,9 @@ from mtl_depth.tasks.depth import is_metric
 
 
 def make_perceive(network: Network, tasks: tuple[Task, ...], *, flip: bool = False) -> Callable[[Any, Any], Any]:
-    """The jitted function (variables, image[b h w 3] at the network's size) -> outputs and decoded predictions.
+    """The jitted function (variables, image[b h w 3] at the network's size, focal) -> outputs and decoded predictions.
+
+    `focal` is fx / width of each picture [b]; None: the camera that the run was trained for.
 
     Args:
         network: the network.
@@ -29,13 +31,13 @@ def make_perceive(network: Network, tasks: tuple[Task, ...], *, flip: bool = Fal
     """
 
     @jax.jit
-    def perceive(variables: Any, image: Any) -> dict[str, Any]:
+    def perceive(variables: Any, image: Any, focal: Any = None) -> dict[str, Any]:
         outputs = network.apply(variables, image, method="perceive")
         if flip and "disparity" in outputs:
             mirrored = network.apply(variables, image[:, :, ::-1], method="perceive")["disparity"]
             averaged = tuple((a + b[:, :, ::-1]) / 2 for a, b in zip(outputs["disparity"], mirrored))
             outputs = {**outputs, "disparity": averaged}
-        return decode(tasks, outputs)
+        return for_camera(tasks, decode(tasks, outputs), focal)
 
     return perceive
 
@@ -46,6 +48,14 @@ def decode(tasks: tuple[Task, ...], outputs: Arrays) -> dict[str, Any]:
     for task in tasks:
         predictions |= task.decode(outputs)
     return {**outputs, **predictions}
+
+
+def for_camera(tasks: tuple[Task, ...], predictions: Arrays, focal: Any) -> dict[str, Any]:
+    """The predictions for cameras of `focal` = fx / width [b]; None: as they are."""
+    predictions = dict(predictions)
+    for task in tasks if focal is not None else ():
+        predictions |= task.for_camera(predictions, focal) if task.for_camera else {}
+    return predictions
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,8 +102,14 @@ class Perceiver:
         fitted = to_float(image_files.resize(image, size=self.size))
         return image_files.resize_depth(np.asarray(self.perceive(fitted[None])["depth"])[0], size=image.shape[:2])
 
-    def perceive(self, image: Float[Array, "b h w 3"] | Float[np.ndarray, "b h w 3"]) -> dict[str, Any]:
+    def perceive(
+        self, image: Float[Array, "b h w 3"] | Float[np.ndarray, "b h w 3"], focal: Any = None
+    ) -> dict[str, Any]:
         """Outputs and predictions, at the network's size, for images in [0, 1] of any size.
+
+        Args:
+            image: a batch.
+            focal: fx / width of each picture [b]; None: the camera that the run was trained for.
 
         Returns:
             The outputs of the heads and, where the run has the task, `depth` b h w (metres, or up to scale where motion
@@ -101,8 +117,8 @@ class Perceiver:
             A StableHLO export answers the predictions only.
         """
         if self.program is not None:
-            return dict(self.program(self._fit(image)))
-        return self._perceive(self.variables, self._fit(image))
+            return for_camera(self.tasks, self.program(self._fit(image)), focal)
+        return self._perceive(self.variables, self._fit(image), focal)
 
     def motion(
         self,
@@ -127,7 +143,7 @@ class Perceiver:
         return np.stack([image_files.resize(frame, size=self.size) for frame in np.asarray(image)])
 
     @functools.cached_property
-    def _perceive(self) -> Callable[[Any, Any], Any]:
+    def _perceive(self) -> Callable[..., Any]:
         return make_perceive(self.network, self.tasks, flip=self.flip)
 
     @functools.cached_property
@@ -143,9 +159,9 @@ def perceive_padded(
     return jax.tree.map(lambda values: np.asarray(values)[: len(image)], dict(predictions))
 
 
-def fill_up(image: Float[np.ndarray, "b h w 3"], *, batch_size: int) -> Float[np.ndarray, "n h w 3"]:
-    """The images and as many copies of the last as make `batch_size`, so that one shape is compiled."""
-    return np.concatenate([image, np.repeat(image[-1:], batch_size - len(image), axis=0)])
+def fill_up(rows: Float[np.ndarray, "b *shape"], *, batch_size: int) -> Float[np.ndarray, "n *shape"]:
+    """The rows and as many copies of the last as make `batch_size`, so that one shape is compiled."""
+    return np.concatenate([rows, np.repeat(rows[-1:], batch_size - len(rows), axis=0)])
 
 
 def to_float(image: UInt8[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:

@@ -68,6 +68,8 @@ class Task(NamedTuple):
         pictures: (outputs and predictions, batch) of NumPy arrays -> `{"depth": uint8 b h w 3, ...}`.
         health: what to watch while training, or None.
         translation_unit: of the pose network, where the loss needs it.
+        for_camera: (predictions, fx / width of each picture [b]) -> what of the predictions depends on the camera,
+            jit-able; None where nothing does.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Task(NamedTuple):
     pictures: Callable[[Arrays, Arrays], dict[str, np.ndarray]]
     health: Health | None = None
     translation_unit: float = 1.0
+    for_camera: Callable[[Arrays, Any], dict[str, Any]] | None = None
 
 
 def add(left: Sums | None, right: Sums) -> Sums:

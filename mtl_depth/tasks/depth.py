@@ -49,12 +49,20 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
             f"config.tasks.depth: nearest {nearest}, initial_depth {initial} and farthest {farthest} "
             "must be positive and in this order."
         )
+    if section.canonical_focal is not None and not 0.1 <= section.canonical_focal <= 10:
+        raise UserError(
+            f"config.tasks.depth.canonical_focal is {section.canonical_focal}; it is the fx / width of a camera, "
+            "such as 0.5."
+        )
+    if section.scan_weight < 0:
+        raise UserError(f"config.tasks.depth.scan_weight is {section.scan_weight}; it has to be 0 or more.")
     guidance = guidances.make(section)
-    translation_unit = initial / PUBLISHED_START if is_metric(section) else 1.0
+    translation_unit = 1.0 if initial is None else initial / PUBLISHED_START
     initial_disparity = None if initial is None else (1 / initial - 1 / farthest) / (1 / nearest - 1 / farthest)
     limits = {"nearest": nearest, "farthest": farthest}
     further = frozenset({"source_from_target"}) if recorded or section.translation_weight else frozenset()
     further |= {"image_right"} if section.stereo else set()
+    further |= {"depth"} if section.scan_weight else set()
 
     def motion(outputs: Arrays, batch: Arrays) -> Any:
         return batch["source_from_target"] if recorded else outputs["source_from_target"]
@@ -66,13 +74,15 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
     def loss(keys: Any, outputs: Arrays, batch: Arrays) -> dict[str, tuple[Any, Any]]:
         batch, (target, sources) = zoomed(outputs, batch), split_clip(batch["image"])
         source_from_target, disparities = motion(outputs, batch), outputs["disparity"]
-        valid = guidance.valid(batch, depth_from_disparity(disparities[0], **limits), source_from_target)
+        scale = camera_scale(batch["intrinsics"], target.shape[2], section.canonical_focal)
+        depth = scaled(depth_from_disparity(disparities[0], **limits), scale)
+        valid = guidance.valid(batch, depth, source_from_target)
         if section.stereo:
             sources = jnp.concatenate([sources, batch["image_right"][:, None]], axis=1)
             source_from_target = jnp.concatenate([source_from_target, batch["right_from_target"]], axis=1)
         photometric, smoothness, _ = depth_terms(
             disparities, target, sources, source_from_target, batch["intrinsics"], key=keys,
-            valid=valid, classes=guidance.classes(batch), **limits,
+            depth_scale=scale, valid=valid, classes=guidance.classes(batch), **limits,
         )  # fmt: skip
         samples = jnp.float32(target.shape[0])
         terms = {
@@ -83,6 +93,9 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
             errors = translation_error(outputs["source_from_target"], batch["source_from_target"])
             weight = section.weight * section.translation_weight
             terms["depth/translation"] = (weight * errors.mean(axis=1).sum(), samples)
+        if section.scan_weight:
+            total, count = scan_error(depth, batch["depth"])
+            terms["depth/scan"] = (section.weight * section.scan_weight * total, count)
         return terms
 
     @jax.jit
@@ -90,8 +103,11 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
         target, sources = split_clip(batch["image"])
         source_from_target, disparities = motion(outputs, batch), outputs["disparity"]
         intrinsics = zoomed(outputs, batch)["intrinsics"]
-        _, _, selected = depth_terms(disparities, target, sources, source_from_target, intrinsics, key=None, **limits)
-        depth = depth_from_disparity(disparities[0], **limits)
+        scale = camera_scale(intrinsics, target.shape[2], section.canonical_focal)
+        _, _, selected = depth_terms(
+            disparities, target, sources, source_from_target, intrinsics, depth_scale=scale, key=None, **limits
+        )
+        depth = scaled(depth_from_disparity(disparities[0], **limits), scale)
         warped, _ = inverse_warp(sources[:, 0], depth, source_from_target[:, 0], intrinsics)
         return warped, selected[0]
 
@@ -120,12 +136,42 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
         pictures=pictures,
         health=depth_health.make(**limits, predicts_motion=not recorded),
         translation_unit=translation_unit,
+        for_camera=functools.partial(for_camera, canonical_focal=section.canonical_focal),
     )
 
 
 def is_metric(section: config.DepthTask) -> bool:
     """Whether something ties the depth to metres: recorded motion, the baseline, or the length of the translations."""
     return section.motion == "recorded" or section.stereo or section.translation_weight > 0
+
+
+def camera_scale(intrinsics: Any, width: int, canonical_focal: float | None) -> Any:
+    """What multiplies the depth that the network answers for the canonical camera, [b]; None where there is none.
+
+    Seen through a longer lens the same picture is farther away: depth is proportional to fx / width (Yin et al.,
+    Metric3D, ICCV 2023, section 3.1).
+    """
+    return None if canonical_focal is None else intrinsics[:, 0, 0] / width / canonical_focal
+
+
+def scaled(depth: Any, scale: Any) -> Any:
+    """Depth [b h w] times `scale` [b]; None leaves it as it is."""
+    return depth if scale is None else depth * scale[:, None, None]
+
+
+def for_camera(predictions: Arrays, focal: Any, *, canonical_focal: float | None) -> dict[str, Any]:
+    """`depth` for cameras of `focal` = fx / width [b], and `depth_scale` [b], what it was multiplied with."""
+    if canonical_focal is None or "depth" not in predictions:
+        return {}
+    scale = focal / canonical_focal
+    return {"depth": scaled(predictions["depth"], scale), "depth_scale": scale}
+
+
+def scan_error(depth: Any, truth: Any) -> tuple[Any, Any]:
+    """Sum of |log depth - log truth| over the pixels [b h w] with a laser return (truth > 0), and their number."""
+    known = truth > 0
+    errors = jnp.abs(jnp.log(depth) - jnp.log(jnp.where(known, truth, 1)))
+    return jnp.where(known, errors, 0).sum(), known.sum().astype(jnp.float32)
 
 
 def translation_error(predicted: Any, recorded: Any) -> Any:
@@ -152,8 +198,9 @@ def _metrics(limits: dict[str, float], crop: str | None) -> Metrics:
         return metrics.trivial_depths(depth for batch in batches for depth in batch["depth"])
 
     @functools.partial(jax.jit, static_argnames="size")
-    def score(disparity: Any, points: Points, trivial: dict[str, Any], *, size: tuple[int, int]) -> Sums:
+    def score(disparity: Any, scale: Any, points: Points, trivial: dict[str, Any], *, size: tuple[int, int]) -> Sums:
         ours = depth_from_disparity(bilinear_at(disparity, points.place, size=size), **limits)
+        ours = ours if scale is None else ours * scale[:, None]
         ratios = scale_ratios(points.depth, ours)
         candidates = {"median_scaled": ours * ratios[:, None], "unscaled": ours}
         for name, values in trivial.items():  # median-scaled, which is kind: it tells a constant the frame's scale
@@ -173,7 +220,7 @@ def _metrics(limits: dict[str, float], crop: str | None) -> Metrics:
             trivial["constant"] = np.float32(studied["constant"])
             if studied["mean_image"].shape == truth.shape[1:]:
                 trivial["mean_image"] = studied["mean_image"].ravel()[points.place].astype(np.float32)
-        sums = score(disparity, points, trivial, size=truth.shape[1:])
+        sums = score(disparity, predictions.get("depth_scale"), points, trivial, size=truth.shape[1:])
         known = np.flatnonzero(points.depth.any(axis=1))
         return sums | {"scale": {"ratios": [sums["scale"]["ratios"][index] for index in known]}}
 

@@ -3,6 +3,7 @@
 The caller vmaps over the samples of a batch. Images are [... h w 3], RGB in [0, 1].
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from mtl_depth.geometry.rigid import Array
 
 _LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, the weights of torchvision's grayscale
 _SPREAD, _HUE_SPREAD = 0.2, 0.1
+_SHAPE_SPREAD = 1.15  # of a random window's two zooms
 
 
 class Augmented(NamedTuple):
@@ -36,21 +38,82 @@ def augment(
     *,
     flip_probability: float | int = 0.5,
     jitter_probability: float | int = 0.5,
+    zoom: float | int = 1.0,
+    exposure: float | int = 0.0,
 ) -> Augmented:
-    """Mirrors everything together, and changes the colours of all frames alike, each with its probability."""
+    """Mirrors everything together, and changes the colours of all frames alike, each with its probability.
+
+    With `zoom` above 1 every clip is cropped to a random window and enlarged by up to that factor, its intrinsics with
+    it; with `exposure` above 0 the networks see it up to so many stops brighter or darker, and of another contrast.
+    """
     flip_key, jitter_key, colour_key = jax.random.split(key, 3)
     flip = jax.random.bernoulli(flip_key, float(flip_probability))
     jitter = jax.random.bernoulli(jitter_key, float(jitter_probability))
     clean = jnp.where(flip, clip[:, :, ::-1], clip)
     if source_from_target is not None:
         source_from_target = jnp.where(flip, mirror_motion(source_from_target), source_from_target)
-    return Augmented(
-        clean=clean,
-        jittered=jnp.where(jitter, jitter_colours(colour_key, clean), clean),
-        intrinsics=jnp.where(flip, flip_intrinsics(intrinsics, width=clip.shape[2]), intrinsics),
-        source_from_target=source_from_target,
-        labels={name: jnp.where(flip, values[:, ::-1], values) for name, values in labels.items()},
+    intrinsics = jnp.where(flip, flip_intrinsics(intrinsics, width=clip.shape[2]), intrinsics)
+    labels = {name: jnp.where(flip, values[:, ::-1], values) for name, values in labels.items()}
+    if zoom > 1:
+        window = random_window(jax.random.fold_in(key, 1), zoom=zoom)
+        clean, intrinsics = crop_images(clean, window), crop_intrinsics(intrinsics, window, size=clip.shape[1:3])
+        labels = {name: crop_labels(values, window) for name, values in labels.items()}
+    jittered = jnp.where(jitter, jitter_colours(colour_key, clean), clean)
+    if exposure > 0:
+        jittered = change_exposure(jax.random.fold_in(key, 2), jittered, stops=exposure)
+    return Augmented(clean, jittered, intrinsics, source_from_target, labels)
+
+
+class Window(NamedTuple):
+    """A part of a picture that is enlarged to the whole, each as (vertical, horizontal).
+
+    Attributes:
+        zoom: factor of the enlargement, 1 or more.
+        start: first row and column, as shares of the height and the width.
+    """
+
+    zoom: Array
+    start: Array
+
+
+def random_window(key: Array, *, zoom: float | int) -> Window:
+    """A window anywhere inside, enlarged by 1 to `zoom`, its two sides by factors that differ by up to 15 %."""
+    zoom_key, place_key, shape_key = jax.random.split(key, 3)
+    both = jnp.exp(jax.random.uniform(zoom_key, (), maxval=math.log(zoom)))
+    ratio = jnp.exp(jax.random.uniform(shape_key, (), minval=-1, maxval=1) * math.log(_SHAPE_SPREAD) / 2)
+    factors = jnp.maximum(both * jnp.stack([ratio, 1 / ratio]), 1)
+    return Window(factors, jax.random.uniform(place_key, (2,)) * (1 - 1 / factors))
+
+
+def crop_images(images: Float[Array, "t h w c"], window: Window) -> Float[Array, "t h w c"]:
+    """The window's content at the size of the images, interpolated bilinearly between pixel centres."""
+    size = jnp.array(images.shape[1:3])
+    return jax.image.scale_and_translate(
+        images, images.shape, (1, 2), window.zoom, -window.start * size * window.zoom, method="linear", antialias=False
     )
+
+
+def crop_intrinsics(intrinsics: Float[Array, "3 3"], window: Window, *, size: tuple[int, int]) -> Float[Array, "3 3"]:
+    """fx' = z fx and cx' = (cx + 0.5 - x0) z - 0.5, where the window starts at column x0; the same in y."""
+    zoom, start = window.zoom[::-1], (window.start * jnp.array(size))[::-1]
+    moved = intrinsics.at[:2, 2].add(0.5 - start)
+    return (moved.at[:2].multiply(zoom[:, None])).at[:2, 2].add(-0.5)
+
+
+def crop_labels(labels: Shaped[Array, "h w *c"], window: Window) -> Shaped[Array, "h w *c"]:
+    """The window's content at the size of the map, every pixel from the one that its centre falls into."""
+    rows, columns = (
+        jnp.floor(start * side + (jnp.arange(side) + 0.5) / zoom).astype(jnp.int32)
+        for side, start, zoom in zip(labels.shape[:2], window.start, window.zoom)
+    )
+    return labels[jnp.minimum(rows, labels.shape[0] - 1)][:, jnp.minimum(columns, labels.shape[1] - 1)]
+
+
+def change_exposure(key: Array, images: Float[Array, "*b h w 3"], *, stops: float | int) -> Float[Array, "*b h w 3"]:
+    """clip(2^a x)^(2^b) with a up to +-`stops` and b up to +-`stops` / 2, the same for all images."""
+    gain, gamma = jnp.exp2(jax.random.uniform(key, (2,), minval=-1, maxval=1) * jnp.array([stops, stops / 2]))
+    images = jnp.clip(gain * images, 0, 1)
+    return jnp.where(images > 0, jnp.where(images > 0, images, 1) ** gamma, 0)
 
 
 def mirror_motion(b_from_a: Float[Array, "*b 4 4"]) -> Float[Array, "*b 4 4"]:

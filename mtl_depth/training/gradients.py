@@ -11,11 +11,11 @@ import jax.numpy as jnp
 from mtl_depth.models.layers import BETWEEN_BLOCKS
 from mtl_depth.models.network import Network
 from mtl_depth.tasks.base import Task
-from mtl_depth.training.augment import augment
+from mtl_depth.training.augment import Augmented, augment
 from mtl_depth.training.balance import as_they_are
 from mtl_depth.training.state import TrainState
 
-MAPS = ("semantic", "instance", "confidence", "source_semantic", "image_right")  # mirrored with the images
+MAPS = ("semantic", "instance", "confidence", "depth", "source_semantic", "image_right")  # mirrored with the images
 MOTIONS = ("source_from_target", "right_from_target")
 Batch = Mapping[str, jax.Array]
 
@@ -41,6 +41,7 @@ def make_gradients(
     tasks: tuple[Task, ...],
     *,
     augmented: bool,
+    augmentation: Callable[..., Augmented] = augment,
     weigh: Callable[..., Any] = as_they_are,
     rematerialise: bool = False,
     watched: bool = True,
@@ -64,7 +65,7 @@ def make_gradients(
         prepared = []
         for position, part in enumerate(parts):
             keys = _sample_keys(state, part["image"].shape[0], 1 + len(tasks), part=position, axis_name=axis_name)
-            prepared.append((keys, *_prepare(keys[:, 0], part, augmented=augmented)))
+            prepared.append((keys, *_prepare(keys[:, 0], part, augmentation=augmentation if augmented else None)))
 
         def losses(keys: jax.Array, outputs: Any, part: Batch) -> dict[str, tuple[jax.Array, jax.Array]]:
             sums = {}
@@ -139,16 +140,18 @@ def _sample_keys(state: TrainState, samples: int, purposes: int, *, part: int, a
     )
 
 
-def _prepare(keys: jax.Array, batch: Batch, *, augmented: bool) -> tuple[dict[str, jax.Array], jax.Array]:
+def _prepare(
+    keys: jax.Array, batch: Batch, *, augmentation: Callable[..., Augmented] | None
+) -> tuple[dict[str, jax.Array], jax.Array]:
     """uint8 batch -> (batch with the clean float images for the losses, the clip that the networks see)."""
     images = {name: batch[name].astype(jnp.float32) / 255 for name in ("image", "image_right") if name in batch}
     batch = dict(batch) | images
-    if not augmented:
+    if augmentation is None:
         return batch, batch["image"]
     mirrored = {name: batch[name] for name in MAPS if name in batch}
     motions = [name for name in MOTIONS if name in batch]
     all_motions = jnp.concatenate([batch[name] for name in motions], axis=1) if motions else None
-    clean, seen, intrinsics, all_motions, maps = jax.vmap(augment)(
+    clean, seen, intrinsics, all_motions, maps = jax.vmap(augmentation)(
         keys, batch["image"], batch["intrinsics"], all_motions, mirrored
     )
     batch |= {"image": clean, "intrinsics": intrinsics, **maps}

@@ -9,6 +9,7 @@ import optax
 
 from mtl_depth.models.network import Network
 from mtl_depth.tasks.base import Task
+from mtl_depth.training.augment import Augmented, augment
 from mtl_depth.training.balance import as_they_are
 from mtl_depth.training.gradients import Batch, make_gradients
 from mtl_depth.training.state import TrainState
@@ -22,6 +23,7 @@ def make_train_step(
     optimizer: optax.GradientTransformation,
     *,
     augmented: bool,
+    augmentation: Callable[..., Augmented] = augment,
     weigh: Callable[..., Any] = as_they_are,
     rematerialise: bool = False,
     guarded: bool = True,
@@ -36,12 +38,19 @@ def make_train_step(
         tasks: whose losses are summed.
         optimizer: of all parameters.
         augmented: whether clips are flipped and their colours jittered.
+        augmentation: what does it, with the run's settings.
         weigh: that of the tasks' balance.
         rematerialise: whether the networks' features are computed again for the gradient instead of kept.
         guarded: whether such updates are skipped and the tasks' health is measured; off only to time what that costs.
     """
     gradients = make_gradients(
-        network, tasks, augmented=augmented, weigh=weigh, rematerialise=rematerialise, watched=guarded
+        network,
+        tasks,
+        augmented=augmented,
+        augmentation=augmentation,
+        weigh=weigh,
+        rematerialise=rematerialise,
+        watched=guarded,
     )
 
     def train_step(

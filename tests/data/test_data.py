@@ -98,7 +98,7 @@ def test_a_training_batch_holds_what_was_recorded(dataset, data):
         "semantic": ((15, 32, 96), "uint8"),
         "instance": ((15, 32, 96), "int32"),
         "confidence": ((15, 32, 96), "float32"),
-        "depth": ((15, 40, 120), "float32"),
+        "depth": ((15, 32, 96), "float32"),
         "drive": ((15,), "int32"),
         "frame": ((15,), "int32"),
     }

@@ -9,7 +9,7 @@ from kitti360_tree import label_images, picture, write_tree
 
 from mtl_depth.config import Data
 from mtl_depth.data import Clip, open_dataset
-from mtl_depth.data.records import LABELS, Loader, Records
+from mtl_depth.data.records import LABELS, Loader, Records, nearest_of_cells
 from mtl_depth.errors import UserError
 from tfds_kitti360.build import build
 from tfds_kitti360.images import STORAGES
@@ -84,3 +84,10 @@ def test_a_damaged_record_is_named(opened, storage, monkeypatch):
     monkeypatch.setattr(bytes_of, lambda record, key: record[key].bytes_list.value[0][:40])
     with pytest.raises(UserError, match="the stored image of drive 0003 frame 104 is damaged"):
         load(opened[storage])
+
+
+def test_the_depth_of_training_is_the_nearest_of_every_cell():
+    depth = np.array([[0, 7, 3, 0], [5, 0, 0, 0]], np.float32)
+    np.testing.assert_array_equal(nearest_of_cells(depth, (1, 2)), [[5, 3]])
+    np.testing.assert_array_equal(nearest_of_cells(depth, (2, 3)), [[0, 7, 3], [5, 0, 0]])
+    np.testing.assert_array_equal(nearest_of_cells(depth, depth.shape), depth)

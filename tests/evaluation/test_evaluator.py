@@ -89,7 +89,7 @@ def test_restored_variables_are_the_saved_ones(perceiver):
 def test_a_short_batch_is_filled_up_and_cut(perceiver):
     sizes = []
 
-    def perceive(image):
+    def perceive(image, focal):
         sizes.append(len(image))
         return {"depth": image[..., 0], "disparity": (image[..., 1],)}
 

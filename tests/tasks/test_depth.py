@@ -12,6 +12,7 @@ from mtl_depth.geometry.camera import depth_from_disparity
 from mtl_depth.models.network import init
 from mtl_depth.tasks import assemble
 from mtl_depth.tasks import depth as depth_task
+from mtl_depth.training.augment import augment
 from mtl_depth.training.gradients import _prepare
 
 SIZE = (32, 64)
@@ -64,7 +65,7 @@ def with_its_own_past_repainted(batch):
 def test_the_right_image_fixes_the_scale():
     section = config.DepthTask(stereo=True)
     batch, _ = _prepare(
-        jax.random.split(jax.random.key(0), 1), with_its_own_past_repainted(clip_of_a_wall()), augmented=False
+        jax.random.split(jax.random.key(0), 1), with_its_own_past_repainted(clip_of_a_wall()), augmentation=None
     )
     errors = {depth: photometric(batch, disparity_of(depth), section) for depth in (3.0, 4.0, DEPTH, 6.5, 10.0)}
     assert min(errors, key=errors.get) == DEPTH and errors[DEPTH] < 0.3 * min(errors[4.0], errors[6.5])
@@ -76,7 +77,7 @@ def test_a_mirrored_pair_is_a_mirrored_world():
     raw = with_its_own_past_repainted(clip_of_a_wall())
     seen = {}
     for seed in range(8):
-        batch, _ = _prepare(jax.random.split(jax.random.key(seed), 1), raw, augmented=True)
+        batch, _ = _prepare(jax.random.split(jax.random.key(seed), 1), raw, augmentation=augment)
         flipped = bool(np.abs(np.asarray(batch["image"][0, 1] - raw["image"][0, 1] / 255)).max() > 0.01)
         sign = -1 if flipped else 1
         np.testing.assert_allclose(batch["right_from_target"][0, 0, 0, 3], -sign * BASELINE)
@@ -139,3 +140,34 @@ def test_a_metric_pose_network_starts_with_longer_translations_only():
 )
 def test_only_what_is_asked_for_is_read(section, reads):
     assert depth_task.make(section, width=0.125, dtype=jnp.float32).reads == reads
+
+
+def test_depth_is_scaled_to_the_camera():
+    """A lens twice as long shows the same picture twice as far away; without a canonical camera nothing changes."""
+    section = config.DepthTask(motion="recorded", canonical_focal=0.5)
+    task = depth_task.make(section, width=0.125, dtype=jnp.float32)
+    predictions = task.decode({"disparity": (jnp.asarray(np.repeat(disparity_of(8.0), 2, axis=0)),)})
+    seen = task.for_camera(predictions, jnp.array([0.5, 1.0]))
+    np.testing.assert_allclose(seen["depth"][:, 0, 0], [8, 16], rtol=1e-4)
+    np.testing.assert_allclose(seen["depth_scale"], [1, 2])
+    plain = depth_task.make(config.DepthTask(), width=0.125, dtype=jnp.float32)
+    assert plain.for_camera(predictions, jnp.array([0.5, 1.0])) == {}
+
+
+def test_the_canonical_answer_is_learned_at_the_camera_s_scale():
+    """The photometric loss is least where the canonical depth times fx / width / canonical is the true depth."""
+    batch = {name: jnp.asarray(values) for name, values in with_its_own_past_repainted(clip_of_a_wall()).items()}
+    batch, _ = _prepare(jax.random.split(jax.random.key(0), 1), batch, augmentation=None)
+    canonical = 2 * float(batch["intrinsics"][0, 0, 0]) / SIZE[1]  # this camera answers half of the canonical depth
+    section = config.DepthTask(stereo=True, canonical_focal=canonical)
+    errors = {depth: photometric(batch, disparity_of(2 * depth), section) for depth in (3.0, DEPTH, 8.0)}
+    assert min(errors, key=errors.get) == DEPTH
+
+
+def test_scan_error_by_hand():
+    truth = jnp.array([[[0.0, 2.0], [4.0, 1.0]]])
+    total, count = depth_task.scan_error(jnp.full((1, 2, 2), 2.0), truth)
+    np.testing.assert_allclose(total, 2 * np.log(2), rtol=1e-6)  # |log 2/2| + |log 2/4| + |log 2/1|
+    assert float(count) == 3
+    slope = jax.grad(lambda depth: depth_task.scan_error(depth, truth)[0])(jnp.full((1, 2, 2), 3.0))
+    np.testing.assert_allclose(slope, np.array([[[0, 1], [-1, 1]]]) / 3, rtol=1e-6)

@@ -12,13 +12,19 @@ from hypothesis import strategies as st
 from mtl_depth.geometry.rigid import rigid_from_vector
 from mtl_depth.geometry.warp import inverse_warp
 from mtl_depth.training.augment import (
+    Window,
     adjust_brightness,
     adjust_contrast,
     adjust_hue,
     adjust_saturation,
     augment,
+    change_exposure,
+    crop_images,
+    crop_intrinsics,
+    crop_labels,
     jitter_colours,
     mirror_motion,
+    random_window,
 )
 
 GREY = np.array([0.2989, 0.587, 0.114])
@@ -127,3 +133,49 @@ def test_wrong_shapes_raise():
         augment(jax.random.key(0), clip, intrinsics, motion[0], labels)
     with pytest.raises(Exception, match="Type-check"):
         augment(jax.random.key(0), clip[0], intrinsics, motion, labels)
+
+
+def test_a_window_moves_images_labels_and_intrinsics_alike():
+    """Pictures whose colours are their own pixel coordinates: what the moved intrinsics say of a ray stays true."""
+    height, width = 24, 40
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    ramp = jnp.asarray(np.stack([rows, columns, rows + columns], axis=-1))[None]
+    intrinsics = jnp.array([[30.0, 0, 19], [0, 28, 11], [0, 0, 1]])
+    window = Window(jnp.array([1.5, 2.0]), jnp.array([0.2, 0.3]))
+    seen = np.asarray(crop_images(ramp, window))[0]
+    moved = np.asarray(crop_intrinsics(intrinsics, window, size=(height, width)))
+    inner = np.s_[2:-2, 2:-2]
+    for channel, axis, coordinate in ((0, 1, rows), (1, 0, columns)):
+        ray = (coordinate - moved[axis, 2]) / moved[axis, axis]
+        before = (seen[..., channel] - intrinsics[axis, 2]) / intrinsics[axis, axis]
+        np.testing.assert_allclose(ray[inner], before[inner], atol=1e-5)
+    labels = np.asarray(crop_labels(jnp.asarray(columns), window))
+    assert np.abs(labels - seen[..., 1])[inner].max() <= 0.5 + 1e-5  # the pixel that the centre falls into
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_random_window_lies_inside(seed):
+    window = random_window(jax.random.key(seed), zoom=1.6)
+    assert np.all(np.asarray(window.zoom) >= 1) and np.all(np.asarray(window.zoom) <= 1.6 * 1.15**0.5 + 1e-6)
+    assert np.all(np.asarray(window.start) >= 0)
+    assert np.all(np.asarray(window.start + 1 / window.zoom) <= 1 + 1e-6)
+
+
+def test_zoom_and_exposure_are_off_by_default():
+    clip, intrinsics, motion, labels = clip_and_labels()
+    plain = augment(jax.random.key(3), clip, intrinsics, motion, labels)
+    zoomed = augment(jax.random.key(3), clip, intrinsics, motion, labels, zoom=1.5, exposure=1.0)
+    np.testing.assert_array_equal(
+        plain.intrinsics, augment(jax.random.key(3), clip, intrinsics, motion, labels, zoom=1.0).intrinsics
+    )
+    assert float(zoomed.intrinsics[0, 0]) > float(plain.intrinsics[0, 0])
+    np.testing.assert_array_equal(zoomed.source_from_target, plain.source_from_target)
+
+
+def test_exposure_keeps_black_and_the_order_of_brightness():
+    images = jnp.linspace(0, 1, 12).reshape(1, 2, 2, 3)
+    for seed in range(4):
+        seen = np.asarray(change_exposure(jax.random.key(seed), images, stops=1.0)).ravel()
+        assert seen[0] == 0 and np.all(np.diff(seen) >= 0) and seen.max() <= 1
+    slope = jax.grad(lambda x: change_exposure(jax.random.key(0), x, stops=1.0).sum())(images)
+    assert np.all(np.isfinite(slope))
