@@ -24,8 +24,6 @@ def assemble(
     """
     if model.dtype not in DTYPES:
         raise UserError(f"config.model.dtype is {model.dtype!r}; choose one of {', '.join(DTYPES)}.")
-    if model.depth not in (18, 34, 50):
-        raise UserError(f"config.model.depth is {model.depth}; choose 18, 34 or 50.")
     if not model.width > 0:
         raise UserError(f"config.model.width is {model.width}; it must be positive, 1.0 being the full network.")
     dtype = DTYPES[model.dtype]
@@ -45,12 +43,13 @@ def assemble(
     if camera is not None and camera.learn and tasks.depth is None:
         raise UserError("config.camera.learn needs depth: the focal length is learned with it; set config.tasks.depth.")
     network = make_network(
-        depth=model.depth,
+        encoder=model.encoder,
         width=model.width,
         dtype=dtype,
         heads=tuple((task.name, task.head) for task in made),
         predict_motion=any(task.predicts_motion for task in made),
         translation_unit=next((task.translation_unit for task in made if task.predicts_motion), 1.0),
         learn_focal=camera is not None and camera.learn,
+        freeze_statistics=model.freeze_statistics,
     )
     return network, made
