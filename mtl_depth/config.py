@@ -29,6 +29,7 @@ class Model:
 
     encoder: str = "resnet18"  # resnet18, resnet34, resnet50, efficientnet_lite0, ... (see models/encoder.py)
     width: float = 1.0  # factor on every channel count; 0.25 suits a laptop
+    decoder_width: float | None = None  # of the heads, where it differs: published encoder weights need width 1
     dtype: str = "float32"  # arithmetic inside the networks: float32 or bfloat16 (geometry and losses stay float32)
     encoder_weights: str = ""  # to start from: imagenet (from pip), a file, or a hub name such as timm/resnet18.tv_in1k
     freeze_statistics: bool = False  # of BatchNorm in the encoder, for fine-tuning: as loaded, in training too

@@ -24,12 +24,15 @@ def assemble(
     """
     if model.dtype not in DTYPES:
         raise UserError(f"config.model.dtype is {model.dtype!r}; choose one of {', '.join(DTYPES)}.")
-    if not model.width > 0:
-        raise UserError(f"config.model.width is {model.width}; it must be positive, 1.0 being the full network.")
+    for name in ("width", "decoder_width"):
+        width = getattr(model, name)
+        if width is not None and not width > 0:
+            raise UserError(f"config.model.{name} is {width}; it must be positive, 1.0 being the full network.")
+    decoder_width = model.width if model.decoder_width is None else model.decoder_width
     dtype = DTYPES[model.dtype]
     sections = {field.name: getattr(tasks, field.name) for field in dataclasses.fields(tasks)}
     made = tuple(
-        FACTORIES[name](section, width=model.width, dtype=dtype)
+        FACTORIES[name](section, width=decoder_width, dtype=dtype)
         for name, section in sections.items()
         if section is not None
     )

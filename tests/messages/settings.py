@@ -122,7 +122,7 @@ ROWS: list[Row] = [
         "config.model.dtype is 'half'", "float32, bfloat16"),
     row("models.encoder.make_encoder", "an unknown encoder", depth("--config.model.encoder=resnet101"),
         "config.model.encoder is 'resnet101'", "resnet18, resnet34, resnet50, efficientnet_lite0"),
-    row("tasks.assemble: config.model.width", "no width", depth("--config.model.width=0."),
+    row("tasks.assemble: config.model.{} is", "no width", depth("--config.model.width=0."),
         "config.model.width is 0.0"),
     row("tasks.assemble: No task", "no task", depth("--config.tasks.depth=None"), "config.tasks", "depth, semantic"),
     row("tasks.assemble: Only one task", "two heads of the report",
