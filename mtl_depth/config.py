@@ -27,10 +27,12 @@ class Data:
 class Model:
     """The networks; opened by `mtl_depth.tasks.assemble`."""
 
-    depth: int = 18  # layers of the ResNet encoders: 18, 34 or 50
+    encoder: str = "resnet18"  # resnet18, resnet34, resnet50, efficientnet_lite0, ... (see models/encoder.py)
     width: float = 1.0  # factor on every channel count; 0.25 suits a laptop
+    decoder_width: float | None = None  # of the heads, where it differs: published encoder weights need width 1
     dtype: str = "float32"  # arithmetic inside the networks: float32 or bfloat16 (geometry and losses stay float32)
-    encoder_weights: str = ""  # ResNet weights to start from: a file, or a hub name such as timm/resnet18.tv_in1k
+    encoder_weights: str = ""  # to start from: imagenet (from pip), a file, or a hub name such as timm/resnet18.tv_in1k
+    freeze_statistics: bool = False  # of BatchNorm in the encoder, for fine-tuning: as loaded, in training too
 
 
 @dataclasses.dataclass
@@ -162,7 +164,13 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 
 def from_dict(values: dict[str, Any]) -> Config:
-    """The inverse of `to_dict`; raises TypeError for a field that does not exist."""
+    """The inverse of `to_dict`; raises TypeError for a field that does not exist.
+
+    Runs from before there were several kinds of encoders have `model.depth`, the layers of their ResNet.
+    """
+    model = dict(values["model"])
+    if "depth" in model:
+        model["encoder"] = f"resnet{model.pop('depth')}"
     tasks = {
         field.name: _section(field.type)(**_tuples(values["tasks"][field.name]))
         for field in dataclasses.fields(Tasks)
@@ -170,7 +178,7 @@ def from_dict(values: dict[str, Any]) -> Config:
     }
     return Config(
         data=Data(**_tuples(values["data"])),
-        model=Model(**values["model"]),
+        model=Model(**model),
         tasks=Tasks(**tasks),
         camera=Camera(**values.get("camera", {})),  # runs from before this section learned nothing of it
         train=Train(**values["train"]),

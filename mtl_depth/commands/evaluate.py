@@ -47,7 +47,7 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         )
     differing = differences(perceiver.config, config)
     if config.weights:
-        log.say(f"{config.weights}: ResNet-{perceiver.config.model.depth} for pictures of {_sides(perceiver.size)}.")
+        log.say(f"{config.weights}: {perceiver.config.model.encoder} for pictures of {_sides(perceiver.size)}.")
     elif differing:
         log.say(f"As trained, not as in --config: {', '.join(differing)}.")
     data = dataclasses.replace(config.data, size=perceiver.size)

@@ -19,6 +19,7 @@ from mtl_depth import inference, pretrained
 from mtl_depth.config import Config, to_dict
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import submission
+from mtl_depth.models.encoder import translatable
 from mtl_depth.prediction.predictor import Perceiver, make_perceive
 from mtl_depth.runtime import log
 
@@ -110,7 +111,8 @@ def write_onnx(perceiver: Perceiver, output: pathlib.Path, batch: int | None = N
     simple = tuple(
         task for task in perceiver.tasks if jax.eval_shape(task.decode, outputs).keys() <= {"depth", "labels"}
     )
-    perceive = make_perceive(perceiver.network, simple, flip=perceiver.flip)
+    network = perceiver.network.clone(encoder=translatable(perceiver.network.encoder))
+    perceive = make_perceive(network, simple, flip=perceiver.flip)
 
     def predict(image: Any) -> dict[str, Any]:
         answers = perceive(perceiver.variables, image)

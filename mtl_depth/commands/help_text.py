@@ -61,6 +61,9 @@ def inside(field: dataclasses.Field) -> type | None:
     return next((kind for kind in (field.type, *get_args(field.type)) if dataclasses.is_dataclass(kind)), None)
 
 
+RENAMED = {"config.model.depth": "config.model.encoder=resnet18"}  # settings of older versions
+
+
 def misspelt(path: str) -> str | None:
     """What is wrong with the name of a setting (`config.train.step`), with the nearest one; None if it exists."""
     section, seen = Config, "config"
@@ -68,6 +71,8 @@ def misspelt(path: str) -> str | None:
         if section is None:
             return f"--{path}: {seen} is a plain setting, nothing is inside it."
         fields = {field.name: field for field in dataclasses.fields(section)}
+        if renamed := RENAMED.get(f"{seen}.{name}"):
+            return f"--{path} is a setting no longer; did you mean --{renamed}?"
         if name not in fields:
             return f"--{path}: there is no setting {name!r} in {seen}; {_hint(name, fields)}"
         section, seen = inside(fields[name]), f"{seen}.{name}"

@@ -205,7 +205,7 @@ def _start(
     step = agree_on(lambda: checkpoints.newest() or 0)
     if step:
         return checkpoints.restore(step, state), step
-    path, reason = pretrained.resolve_weights(config.model.encoder_weights)
+    path, reason = pretrained.resolve_weights(config.model.encoder_weights, config.model.encoder)
     if path is None:
         log.say(
             f"The encoder starts from random weights ({reason}); expect a larger error: "
@@ -213,7 +213,7 @@ def _start(
         )
     else:
         variables = {"params": state.params, "batch_stats": state.batch_stats}
-        variables = pretrained.initialise_encoder(variables, pretrained.load_resnet(path))
+        variables = pretrained.initialise_encoder(variables, pretrained.load_encoder(path, config.model.encoder))
         state = states.from_variables(state.key, variables, optimizer)
     return state, 0
 

@@ -98,7 +98,7 @@ def _network(config: Config) -> str:
     model = config.model
     start = model.encoder_weights or config.weights or "random weights"
     return (
-        f"A ResNet-{model.depth} of {model.width:g} times the usual width with heads for {', '.join(tasks)}, "
+        f"The encoder {model.encoder}, {model.width:g} times as wide as published, with heads for {', '.join(tasks)}, "
         f"for RGB pictures of {_sides(config)} (height x width); the encoder started from {start}."
     )
 

@@ -13,13 +13,27 @@ from jaxtyping import Array, Float
 
 
 def convolve(
-    x: Float[Array, "b h w c"], kernel: Float[Array, "n n c d"], *, stride: int = 1
+    x: Float[Array, "b h w c"], kernel: Float[Array, "n n c d"], *, stride: int = 1, one_sided: bool = False
 ) -> Float[Array, "b p q d"]:
-    """Correlates `kernel`, of odd size, with `x`, padded with zeros by half that size."""
-    margin = kernel.shape[0] // 2
-    if margin == 0:  # the gradients of a matrix product take half the time
+    """Correlates `kernel`, of odd size, with `x`, padded with zeros as `margins` says."""
+    size = kernel.shape[0]
+    if size == 1:  # the gradients of a matrix product take half the time
         return jnp.einsum("bhwc,cd->bhwd", x[:, ::stride, ::stride], kernel[0, 0])
-    return _correlate(x, kernel, stride=stride, padding=((margin, margin), (margin, margin)))
+    padding = tuple(margins(side, size, stride=stride, one_sided=one_sided) for side in x.shape[1:3])
+    return _correlate(x, kernel, stride=stride, padding=padding)
+
+
+def margins(side: int, size: int, *, stride: int, one_sided: bool) -> tuple[int, int]:
+    """Zeros before and after `side` pixels, so that a kernel of odd `size` has a result for every `stride` of them.
+
+    PyTorch's habit is half the kernel's size on both sides. TensorFlow's ("same", `one_sided`) is the least number of
+    zeros, the smaller half of them before: for an even side, stride 2 and a 3x3 kernel none before and one after. Maps
+    of the two lie a pixel apart there, so weights need the one of their training.
+    """
+    if not one_sided:
+        return size // 2, size // 2
+    needed = max((-(-side // stride) - 1) * stride + size - side, 0)
+    return needed // 2, needed - needed // 2
 
 
 def convolve_reflected(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:

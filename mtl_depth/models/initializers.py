@@ -17,8 +17,12 @@ Initializer = Callable[..., jax.Array]  # (key, shape, dtype=float32) -> values
 
 def he_normal(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
     """Normal with variance 2 / fan_out, for a kernel in height, width, inputs, outputs (He et al., 2015)."""
-    deviation = math.sqrt(2 / (math.prod(shape[:2]) * shape[3]))
-    return _draw(key, shape, dtype, lambda generator: generator.normal(0, deviation, shape))
+    return _normal(key, shape, dtype, fan_out=math.prod(shape[:2]) * shape[3])
+
+
+def he_normal_depthwise(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+    """The same for a depthwise kernel, whose inputs have one output each."""
+    return _normal(key, shape, dtype, fan_out=math.prod(shape[:2]))
 
 
 def uniform_fan_in(fan_in: int) -> Initializer:
@@ -29,6 +33,11 @@ def uniform_fan_in(fan_in: int) -> Initializer:
         return _draw(key, shape, dtype, lambda generator: generator.uniform(-bound, bound, shape))
 
     return initializer
+
+
+def _normal(key: jax.Array, shape: tuple[int, ...], dtype: Any, *, fan_out: int) -> jax.Array:
+    deviation = math.sqrt(2 / fan_out)
+    return _draw(key, shape, dtype, lambda generator: generator.normal(0, deviation, shape))
 
 
 def _draw(

@@ -1,4 +1,4 @@
-"""Layers that decoder, heads and pose network are made of: convolutions with a bias that start as published."""
+"""Layers that encoders, decoder, heads and pose network are made of: convolutions that start as published."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from mtl_depth.models.convolution import convolve, convolve_reflected, convolve_upsampled
-from mtl_depth.models.initializers import Initializer, uniform_fan_in
+from mtl_depth.models.initializers import Initializer, he_normal, uniform_fan_in
 
 BETWEEN_BLOCKS = "between blocks"  # name of the features that rematerialisation keeps
 
@@ -42,6 +42,30 @@ class Convolution(nn.Module):
         """Convolves; height and width stay."""
         kernel, bias = _weights(self, self.size, x.shape[-1])
         return convolve(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
+
+
+class EncoderConvolution(nn.Module):
+    """A zero-padded convolution without bias (BatchNorm follows) that starts He-normal over its outputs.
+
+    Attributes:
+        features: channels of the result.
+        size: side of the square kernel (odd).
+        stride: pixels of the input per pixel of the result.
+        dtype: type that it computes in.
+        one_sided: see `convolution.margins`.
+    """
+
+    features: int
+    size: int
+    stride: int
+    dtype: Any = jnp.float32
+    one_sided: bool = False
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b p q d"]:
+        """Convolves."""
+        kernel = self.param("kernel", he_normal, (self.size, self.size, x.shape[-1], self.features))
+        return convolve(x, kernel.astype(self.dtype), stride=self.stride, one_sided=self.one_sided)
 
 
 class ReflectedConvolution(nn.Module):

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from mtl_depth.errors import UserError
 from mtl_depth.geometry.rigid import invert, rigid_from_vector
 from mtl_depth.models.camera import FocalScale
-from mtl_depth.models.encoder import STAGES, ResNetEncoder
+from mtl_depth.models.encoder import make_encoder
 from mtl_depth.models.pose import PoseNetwork
 
 
@@ -28,7 +28,7 @@ class Network(nn.Module):
         camera: learns the focal length, or None.
     """
 
-    encoder: ResNetEncoder
+    encoder: nn.Module
     heads: tuple[tuple[str, nn.Module], ...]
     pose: PoseNetwork | None = None
     gradient_scales: tuple[tuple[str, float], ...] = ()
@@ -108,21 +108,23 @@ def check_size(size: tuple[int, int]) -> None:
 
 def make_network(
     *,
-    depth: int = 18,
+    encoder: str = "resnet18",
     width: float = 1.0,
     dtype: Any = jnp.float32,
     heads: tuple[tuple[str, nn.Module], ...],
     predict_motion: bool = False,
     translation_unit: float = 1.0,
     learn_focal: bool = False,
+    freeze_statistics: bool = False,
 ) -> Network:
-    """A network of the given ResNet depth; `heads` are (task name, module) pairs."""
-    if depth not in STAGES:
-        raise UserError(f"There is no ResNet-{depth} here; depth is one of {', '.join(map(str, STAGES))}.")
+    """A network with the encoder of that name; `heads` are (task name, module) pairs.
+
+    `freeze_statistics` holds for the encoder that the heads share.
+    """
     return Network(
-        encoder=ResNetEncoder(depth, width, dtype),
+        encoder=make_encoder(encoder, width=width, dtype=dtype, freeze_statistics=freeze_statistics),
         heads=tuple(heads),
-        pose=PoseNetwork(depth, width, dtype, translation_unit) if predict_motion else None,
+        pose=PoseNetwork(encoder, width, dtype, translation_unit) if predict_motion else None,
         camera=FocalScale() if learn_focal else None,
     )
 

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-EPSILON = 1e-5
 MOMENTUM = 0.9  # what a running average keeps of its old value at each update
 
 
@@ -19,9 +18,11 @@ class BatchNorm(nn.Module):
 
     Attributes:
         dtype: type of the result.
+        epsilon: added to the variance.
     """
 
     dtype: Any = jnp.float32
+    epsilon: float = 1e-5
 
     @nn.compact
     def __call__(
@@ -51,7 +52,7 @@ class BatchNorm(nn.Module):
             mean, variance = (s[:, None, None, None] for s in (mean, variance))
         else:
             mean, variance = running_mean.value, running_variance.value
-        normalised = (blocks - mean) * (jax.lax.rsqrt(variance + EPSILON) * scale) + bias
+        normalised = (blocks - mean) * (jax.lax.rsqrt(variance + self.epsilon) * scale) + bias
         return normalised.reshape(x.shape).astype(self.dtype)
 
 

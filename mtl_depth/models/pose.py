@@ -6,24 +6,24 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mtl_depth.models.encoder import ResNetEncoder
+from mtl_depth.models.encoder import make_encoder
 from mtl_depth.models.layers import Convolution, scaled_channels
 
 SMALL = 0.01  # the network starts near "no motion"
 
 
 class PoseNetwork(nn.Module):
-    """A ResNet encoder over both images, four convolutions, the mean over pixels.
+    """An encoder over both images, four convolutions, the mean over pixels.
 
     Attributes:
-        depth: layers of the ResNet.
+        encoder: its name in the table of encoders.
         width: factor on every channel count.
         dtype: type that it computes in.
         translation_unit: factor on the translation. Where depth starts N times farther than published, translations
             have to start N times longer, or the pictures hardly move and rotation explains what translation should.
     """
 
-    depth: int = 18
+    encoder: str = "resnet18"
     width: float = 1.0
     dtype: Any = jnp.float32
     translation_unit: float = 1.0
@@ -47,7 +47,7 @@ class PoseNetwork(nn.Module):
             axis_name: mapped axis over which these are shared.
             groups: equal blocks of the batch, one after the other, that are batches of their own to BatchNorm.
         """
-        encoder = ResNetEncoder(self.depth, self.width, self.dtype, name="encoder")
+        encoder = make_encoder(self.encoder, width=self.width, dtype=self.dtype, name="encoder")
         images = jnp.concatenate([first, second], axis=-1)
         x = encoder(images, train=train, axis_name=axis_name, groups=groups)[-1]
         channels = scaled_channels(256, self.width)

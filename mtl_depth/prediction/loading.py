@@ -62,9 +62,8 @@ def _load_run(path: pathlib.Path, config: Config, *, checkpoint: str, flip: bool
 def _load_monodepth2(path: pathlib.Path, *, flip: bool) -> Perceiver:
     settings = pretrained.read_monodepth2_settings(path)
     depth = DepthTask(motion="predicted", nearest=settings.nearest, farthest=settings.farthest)
-    config = Config(
-        data=Data(size=settings.size), model=Model(depth=settings.depth), tasks=Tasks(depth=depth), weights=str(path)
-    )
+    model = Model(encoder=f"resnet{settings.depth}")
+    config = Config(data=Data(size=settings.size), model=model, tasks=Tasks(depth=depth), weights=str(path))
     network, chosen = assemble(config.model, config.tasks)
     if not settings.predict_motion:
         network = network.clone(pose=None)

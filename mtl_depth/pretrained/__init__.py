@@ -1,5 +1,6 @@
-"""Published weights: torchvision / timm ResNets and Monodepth2 checkpoints, to Flax variables and back."""
+"""Published weights: encoders of torchvision, timm and pip, and Monodepth2 checkpoints, to Flax variables and back."""
 
+from mtl_depth.pretrained.encoder import initialise_encoder, load_encoder, load_resnet
 from mtl_depth.pretrained.hub import ResolvedWeights, resolve_weights
 from mtl_depth.pretrained.monodepth2 import (
     Monodepth2Settings,
@@ -7,13 +8,13 @@ from mtl_depth.pretrained.monodepth2 import (
     load_monodepth2,
     read_monodepth2_settings,
 )
-from mtl_depth.pretrained.resnet import initialise_encoder, load_resnet
 
 __all__ = [
     "Monodepth2Settings",
     "ResolvedWeights",
     "export_monodepth2",
     "initialise_encoder",
+    "load_encoder",
     "load_monodepth2",
     "load_resnet",
     "read_monodepth2_settings",

@@ -156,7 +156,7 @@ def _entry(path: Path) -> str:
 @functools.cache
 def _shapes(depth: int) -> dict[str, dict[Path, jax.ShapeDtypeStruct]]:
     """The shapes of the published network's variables by file."""
-    network = make_network(depth=depth, heads=(("depth", DisparityHead()),), predict_motion=True)
+    network = make_network(encoder=f"resnet{depth}", heads=(("depth", DisparityHead()),), predict_motion=True)
     shapes = flatten_dict(jax.eval_shape(functools.partial(init, network, size=(64, 64)), jax.random.key(0)))
     files = ("encoder", "depth", *_POSE_FILES)
     return {file: {path: x for path, x in shapes.items() if monodepth2_name(path)[0] == file} for file in files}

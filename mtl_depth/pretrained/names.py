@@ -5,7 +5,7 @@ Kernels are height, width, inputs, outputs here and outputs, inputs, height, wid
 """
 
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -19,6 +19,12 @@ Variables = dict[str, Any]
 
 _LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 _DOWNSAMPLE = {"downsample_conv": "downsample.0", "downsample_bn": "downsample.1"}
+_UNEXPANDED = {"depthwise_conv": "conv_dw", "depthwise_bn": "bn1", "project_conv": "conv_pw", "project_bn": "bn2"}
+_INVERTED = {
+    "expand_conv": "conv_pw", "expand_bn": "bn1", "depthwise_conv": "conv_dw", "depthwise_bn": "bn2",
+    "project_conv": "conv_pwl", "project_bn": "bn3",
+}  # fmt: skip
+_NUMBERED = {"expand_bn": "_bn0", "depthwise_bn": "_bn1", "project_bn": "_bn2"}
 _POSE_LAYERS = ("squeeze", "conv1", "conv2", "motion")
 _LISTED = 3  # entries that a message names of each kind of fault
 
@@ -28,6 +34,25 @@ def resnet_name(path: Path) -> str:
     _, *modules, leaf = path
     modules = [_DOWNSAMPLE.get(module, module.replace("_", ".")) for module in modules]
     return ".".join([*modules, _LEAVES[leaf]])
+
+
+def efficientnet_name(path: Path) -> str:
+    """timm's name of a variable of `EfficientNetEncoder`."""
+    _, module, *inner, leaf = path
+    if not inner:
+        return f"{'conv_stem' if module == 'stem_conv' else 'bn1'}.{_LEAVES[leaf]}"
+    stage, index = module.removeprefix("block").split("_")
+    names = _UNEXPANDED if stage == "0" else _INVERTED
+    return f"blocks.{stage}.{index}.{names[inner[0]]}.{_LEAVES[leaf]}"
+
+
+def efficientnet_pytorch_name(path: Path, blocks: Sequence[int]) -> str:
+    """The name of a variable of `EfficientNetEncoder`, with `blocks` in its stages, in the files that pip installs."""
+    _, module, *inner, leaf = path
+    if not inner:
+        return f"{'_conv_stem' if module == 'stem_conv' else '_bn0'}.{_LEAVES[leaf]}"
+    stage, index = map(int, module.removeprefix("block").split("_"))
+    return f"_blocks.{sum(blocks[:stage]) + index}.{_NUMBERED.get(inner[0], f'_{inner[0]}')}.{_LEAVES[leaf]}"
 
 
 def monodepth2_name(path: Path) -> tuple[str, str]:
@@ -67,7 +92,7 @@ def from_arrays(
     Raises:
         UserError: entries are missing, unexpected or of another shape or type.
     """
-    expected = {name(path): _published_shape(path, leaf.shape) for path, leaf in shapes.items()}
+    expected = {name(path): published_shape(path, leaf.shape) for path, leaf in shapes.items()}
     lacking = [key for key in expected if key not in arrays]
     surplus = [key for key in arrays if key not in expected]
     misshapen = [
@@ -98,7 +123,8 @@ def _listed(entries: list[str]) -> str:
     return ", ".join(entries[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _published_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:
+def published_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape in a file of a variable of that shape here."""
     return (shape[3], shape[2], shape[0], shape[1]) if path[-1] == "kernel" else tuple(shape)
 
 

@@ -1,66 +1,16 @@
-"""ResNet state dicts of torchvision and timm to variables of `ResNetEncoder`."""
+"""What ResNet state dicts of torchvision and timm hold."""
 
-import functools
 import pathlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from mtl_depth.errors import UserError
-from mtl_depth.models.encoder import STAGES, ResNetEncoder
-from mtl_depth.pretrained.files import read_arrays
-from mtl_depth.pretrained.names import Variables, from_arrays, resnet_name
+from mtl_depth.models.resnet import STAGES
 
 _CLASSES = 1000  # of the classifier that a published ResNet ends in
-
-
-def load_resnet(path: str | pathlib.Path) -> Variables:
-    """Returns `{"params", "batch_stats"}` of `ResNetEncoder` from a ResNet-18, 34 or 50 weight file.
-
-    Args:
-        path: a `.safetensors`, `.npz` or `.pth` file with torchvision's names, which are timm's too.
-
-    Raises:
-        UserError: the file cannot be read or is something else.
-    """
-    path = pathlib.Path(path)
-    arrays = without_surplus(read_arrays(path))
-    depth = resnet_depth(arrays, source=path)
-    image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
-    shapes = jax.eval_shape(functools.partial(ResNetEncoder(depth).init, train=False), jax.random.key(0), image)
-    flat = from_arrays(arrays, flatten_dict(shapes), resnet_name, source=path, architecture=f"ResNet-{depth}")
-    return unflatten_dict(flat)
-
-
-def initialise_encoder(variables: Variables, encoder_variables: Variables, *, frames: int = 2) -> Variables:
-    """Returns a network's variables with its encoder, and that of its pose network, replaced by loaded ones.
-
-    Args:
-        variables: of the whole network.
-        encoder_variables: as `load_resnet` returns them.
-        frames: images that the pose network's encoder takes; its first layer is tiled and divided by their number.
-
-    Raises:
-        UserError: the network's encoder is of another depth or width.
-    """
-    flat = flatten_dict(variables)
-    replaced = {}
-    for (collection, *path), x in flatten_dict(encoder_variables).items():
-        replaced[collection, "encoder", *path] = x
-        if "pose" in variables["params"]:
-            tiled = jnp.tile(x, (1, 1, frames, 1)) / frames if path == ["conv1", "kernel"] else x
-            replaced[collection, "pose", "encoder", *path] = tiled
-    present = {path: x.shape for path, x in flat.items() if path[1] == "encoder" or path[1:3] == ("pose", "encoder")}
-    if present != {path: x.shape for path, x in replaced.items()}:
-        raise UserError(
-            "The encoder weights do not fit the network: config.model.depth must be theirs, config.model.width 1."
-        )
-    return unflatten_dict(flat | replaced)
 
 
 def resnet_depth(names: Iterable[str], *, source: pathlib.Path, prefix: str = "") -> int:

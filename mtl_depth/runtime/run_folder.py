@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import sys
 from typing import Any
 
 from mtl_depth.config import Config, from_dict
@@ -16,7 +17,11 @@ def load_config(folder: str | pathlib.Path) -> Config:
     """
     values = _load(folder, "config.json", way_out="give the --workdir of a training")
     try:
-        return from_dict(values)
+        config = from_dict(values)
+        if "depth" in values["model"]:
+            sentence = "config.json says model.depth, from before model.encoder; it is read as"
+            print(f"{pathlib.Path(folder)}: {sentence} {config.model.encoder}.", file=sys.stderr)
+        return config
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise UserError(
             f"{pathlib.Path(folder) / 'config.json'} does not fit this version of mtl_depth ({error!r}); train again."

@@ -24,14 +24,15 @@ def assemble(
     """
     if model.dtype not in DTYPES:
         raise UserError(f"config.model.dtype is {model.dtype!r}; choose one of {', '.join(DTYPES)}.")
-    if model.depth not in (18, 34, 50):
-        raise UserError(f"config.model.depth is {model.depth}; choose 18, 34 or 50.")
-    if not model.width > 0:
-        raise UserError(f"config.model.width is {model.width}; it must be positive, 1.0 being the full network.")
+    for name in ("width", "decoder_width"):
+        width = getattr(model, name)
+        if width is not None and not width > 0:
+            raise UserError(f"config.model.{name} is {width}; it must be positive, 1.0 being the full network.")
+    decoder_width = model.width if model.decoder_width is None else model.decoder_width
     dtype = DTYPES[model.dtype]
     sections = {field.name: getattr(tasks, field.name) for field in dataclasses.fields(tasks)}
     made = tuple(
-        FACTORIES[name](section, width=model.width, dtype=dtype)
+        FACTORIES[name](section, width=decoder_width, dtype=dtype)
         for name, section in sections.items()
         if section is not None
     )
@@ -45,12 +46,13 @@ def assemble(
     if camera is not None and camera.learn and tasks.depth is None:
         raise UserError("config.camera.learn needs depth: the focal length is learned with it; set config.tasks.depth.")
     network = make_network(
-        depth=model.depth,
+        encoder=model.encoder,
         width=model.width,
         dtype=dtype,
         heads=tuple((task.name, task.head) for task in made),
         predict_motion=any(task.predicts_motion for task in made),
         translation_unit=next((task.translation_unit for task in made if task.predicts_motion), 1.0),
         learn_focal=camera is not None and camera.learn,
+        freeze_statistics=model.freeze_statistics,
     )
     return network, made

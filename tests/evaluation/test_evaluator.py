@@ -89,7 +89,7 @@ def test_restored_variables_are_the_saved_ones(perceiver):
 def test_a_short_batch_is_filled_up_and_cut(perceiver):
     sizes = []
 
-    def perceive(image, focal):
+    def perceive(image):
         sizes.append(len(image))
         return {"depth": image[..., 0], "disparity": (image[..., 1],)}
 
@@ -127,7 +127,13 @@ def test_measure_adds_up_all_frames_once(monkeypatch):
     fake_run.install(monkeypatch)
     data = fake_run.config("depth").data
     result = evaluator.measure(
-        lambda image: {"red": image[..., 0]}, (COUNTING,), "opened", data, split="val", batch_size=2, progress=False
+        lambda image, focal: {"red": image[..., 0]},
+        (COUNTING,),
+        "opened",
+        data,
+        split="val",
+        batch_size=2,
+        progress=False,
     )
     frames = [fake_run.frame(index) for index in range(fake_run.FRAMES)]
     assert (result["split"], result["frames"], result["depth"]["n"]) == ("val", 3, 3)

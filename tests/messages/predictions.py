@@ -153,7 +153,7 @@ ROWS: list[Row] = [
     row("prediction.predictor.Perceiver.motion", "motion of a network without it",
         lambda at: fake_run.perceiver("semantic").motion(IMAGE, IMAGE), "no pose network", "config.tasks.depth.motion"),
     row("models.network.Network.motion", "motion of a network without it",
-        lambda at: network.make_network(depth=18, heads=()).apply({}, IMAGE, IMAGE, method="motion"),
+        lambda at: network.make_network(heads=()).apply({}, IMAGE, IMAGE, method="motion"),
         "no pose network", "config.tasks.depth.motion"),
     # handing it on
     row("commands.export.run: --format", "an unknown format", exporting("tflite"), "--format=tflite does not exist",

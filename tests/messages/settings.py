@@ -120,9 +120,9 @@ ROWS: list[Row] = [
     # networks and tasks
     row("tasks.assemble: config.model.dtype", "an unknown arithmetic", depth("--config.model.dtype=half"),
         "config.model.dtype is 'half'", "float32, bfloat16"),
-    row("tasks.assemble: config.model.depth", "an unknown ResNet", depth("--config.model.depth=20"),
-        "config.model.depth is 20", "18, 34 or 50"),
-    row("tasks.assemble: config.model.width", "no width", depth("--config.model.width=0."),
+    row("models.encoder.make_encoder", "an unknown encoder", depth("--config.model.encoder=resnet101"),
+        "config.model.encoder is 'resnet101'", "resnet18, resnet34, resnet50, efficientnet_lite0"),
+    row("tasks.assemble: config.model.{} is", "no width", depth("--config.model.width=0."),
         "config.model.width is 0.0"),
     row("tasks.assemble: No task", "no task", depth("--config.tasks.depth=None"), "config.tasks", "depth, semantic"),
     row("tasks.assemble: Only one task", "two heads of the report",
@@ -164,8 +164,6 @@ ROWS: list[Row] = [
         "config.tasks.semantic.hardest is 2.0", "a share"),
     row("models.network.check_size", "an odd size of a network", lambda at: network.check_size((64, 100)),
         "multiples of 32", "64x100"),
-    row("models.network.make_network", "a network of another depth",
-        lambda at: network.make_network(depth=101, heads=()), "ResNet-101", "18, 34, 50"),
     # the run's folder
     row("runtime.run_identity.claim: {} holds a run", "a folder of a run of another model",
         lambda at: claimed(at, model=config.Model(width=0.5)), "{at}", "config.model.width (1.0 there, 0.5 here)"),

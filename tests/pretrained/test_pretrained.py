@@ -10,9 +10,9 @@ from safetensors.numpy import save_file
 
 from mtl_depth import pretrained
 from mtl_depth.errors import UserError
-from mtl_depth.models.encoder import ResNetEncoder
 from mtl_depth.models.heads import DisparityHead
 from mtl_depth.models.network import init, make_network
+from mtl_depth.models.resnet import ResNetEncoder
 
 torch = pytest.importorskip("torch")
 from mtl_depth.benchmarks import peer_networks as torch_reference  # noqa: E402
@@ -45,7 +45,7 @@ def deep_checkpoint(tmp_path_factory):
 @pytest.mark.parametrize(("depth", "kind"), [(18, "checkpoint"), (50, "deep_checkpoint")])
 def test_an_imported_checkpoint_sees_what_its_source_sees(depth, kind, request):
     folder, source = request.getfixturevalue(kind)
-    network = make_network(depth=depth, heads=(("depth", DisparityHead()),))
+    network = make_network(encoder=f"resnet{depth}", heads=(("depth", DisparityHead()),))
     perceive = jax.jit(functools.partial(network.apply, method="perceive"), compiler_options=QUICK)
     disparities = perceive(pretrained.load_monodepth2(folder), IMAGES)["disparity"]
     with torch.no_grad():
