@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtl_depth.config import Data
-from mtl_depth.data.records import Loader
+from mtl_depth.data.records import Loader, Mixture
 from mtl_depth.errors import UserError
 from tfds_kitti360 import clips as clip_rules
 from tfds_kitti360.labels import LABELS, train_id_from_id
@@ -31,14 +31,22 @@ class Clip(NamedTuple):
 
     drive: int
     positions: tuple[int, ...]
+    part: int = 0  # of a mixture of data sets
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """An opened data set; planning needs its metadata only."""
+    """An opened data set; planning needs its metadata only.
+
+    Attributes:
+        path: of the built data set.
+        metadata: that it was built with.
+        others: further data sets, perhaps of other cameras, that training clips are drawn from as well.
+    """
 
     path: pathlib.Path
     metadata: dict[str, Any] = dataclasses.field(repr=False)
+    others: tuple["Dataset", ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -65,10 +73,18 @@ class Dataset:
 def open_dataset(data: Data) -> Dataset:
     """Opens what `python -m tfds_kitti360.build` has built in `data.data_dir`.
 
+    Several folders, separated by commas, are a mixture: training draws its clips from all of them, everything else
+    is that of the first.
+
     Raises:
         UserError: nothing is built there, it is unfinished or incomplete, its images are smaller than `data.size`, or
             a setting of `data` makes no sense.
     """
+    first, *others = (dataclasses.replace(data, data_dir=folder) for folder in data.data_dir.split(","))
+    return dataclasses.replace(_open_one(first), others=tuple(_open_one(other) for other in others))
+
+
+def _open_one(data: Data) -> Dataset:
     import tensorflow_datasets as tfds
 
     from tfds_kitti360 import metadata
@@ -110,9 +126,21 @@ def clips(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) ->
     Raises:
         UserError: there is no such split, or `reads` has "image_right" and the data set was built without.
     """
+    _check_request(split, reads)
+    parts = (dataset, *dataset.others) if split == "train" else (dataset,)
+    found = [
+        clip._replace(part=part)
+        for part, one in enumerate(parts)
+        for clip in _clips(one, data, split=split, reads=reads)
+    ]
+    wanted = data.train_frames if split == "train" else data.eval_frames
+    return [found[i] for i in clip_rules.evenly_spaced(len(found), wanted)]
+
+
+def _clips(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) -> list[Clip]:
+    """All clips of a split of one data set."""
     from tfds_kitti360 import plan
 
-    _check_request(split, reads)
     if "image_right" in reads and not dataset.metadata["stereo"]:  # the flags tell of files that the download had
         raise UserError(
             f"{dataset.path} holds no right images, which config.tasks.depth.stereo needs; delete that folder and "
@@ -133,8 +161,7 @@ def clips(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) ->
     middle = data.clip_length // 2
     if any(not any(has[clip.drive][clip.positions[middle]] for clip in found) for has in labelled):
         return []
-    wanted = data.train_frames if split == "train" else data.eval_frames
-    return [found[i] for i in clip_rules.evenly_spaced(len(found), wanted)]
+    return found
 
 
 def frames(dataset: Dataset, data: Data, *, split: str, reads: frozenset[str]) -> int:
@@ -173,7 +200,12 @@ def train_batches(
             f"{dataset.path} has no training clip with {', '.join(sorted(reads)) or 'images'}; build one that has"
         )
     order_seed = int(np.random.SeedSequence(seed % 2**63).generate_state(1)[0])
-    loader = Loader(dataset.path, dataset.metadata, tuple(data.size), reads, labels_full_size=False)
+    loader = Mixture(
+        tuple(
+            Loader(one.path, one.metadata, tuple(data.size), reads, labels_full_size=False)
+            for one in (dataset, *dataset.others)
+        )
+    )
     # Process p's batches are p, p + P, p + 2 P ... of the shuffled stream cut into blocks of its share.
     batches = grain.MapDataset.source(plan).shuffle(seed=order_seed).repeat().map(loader)
     batches = batches.batch(batch_size // process_count)[process_index::process_count]

@@ -151,6 +151,17 @@ class Loader:
         return labels.astype(np.int32) if kind == "instance" else labels
 
 
+@dataclasses.dataclass
+class Mixture:
+    """Turns the clips of several data sets into rows, each by the loader of its part."""
+
+    loaders: tuple[Loader, ...]
+
+    def __call__(self, clip: Any) -> dict[str, Any]:
+        """The row of a clip."""
+        return self.loaders[clip.part](clip)
+
+
 def nearest_of_cells(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Depth [h w], 0 where unknown, at a smaller `size`: the nearest known one of the pixels that a new one covers."""
     known = np.where(depth > 0, depth, np.inf)
