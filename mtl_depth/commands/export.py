@@ -69,10 +69,15 @@ def run(
     log.say(f"exported to {output}: {', '.join(sorted(file.name for file in output.iterdir()))}")
 
 
-def write_safetensors(perceiver: Perceiver, output: pathlib.Path, batch: int | None = None) -> None:
-    """model.safetensors: `params/encoder/...` and `batch_stats/...`; the configuration as JSON in its metadata."""
+def write_safetensors(
+    perceiver: Perceiver, output: pathlib.Path, batch: int | None = None, *, half: bool = False
+) -> None:
+    """model.safetensors: `params/encoder/...` and `batch_stats/...`; the configuration as JSON in its metadata.
+
+    `half` stores float16, in half of the space; it is computed with as float32 all the same.
+    """
     flat = flax.traverse_util.flatten_dict(perceiver.variables, sep="/")
-    arrays = {name: np.ascontiguousarray(value) for name, value in flat.items()}
+    arrays = {name: np.ascontiguousarray(value, np.float16 if half else None) for name, value in flat.items()}
     metadata = {"config": json.dumps(to_dict(perceiver.config)), "layout": "channels last; kernels height width in out"}
     safetensors.numpy.save_file(arrays, output / "model.safetensors", metadata=metadata)
 

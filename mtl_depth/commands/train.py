@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from mtl_depth import config as configuration
-from mtl_depth import data, pretrained
+from mtl_depth import data, inference, pretrained
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator, model_card
 from mtl_depth.models.camera import describe
@@ -22,7 +22,7 @@ from mtl_depth.runtime.devices import Devices, agree_on, gather, prefetch
 from mtl_depth.runtime.signals import stop_requests
 from mtl_depth.tasks import assemble
 from mtl_depth.training import balance as balances
-from mtl_depth.training import monitor
+from mtl_depth.training import initial, monitor
 from mtl_depth.training import state as states
 from mtl_depth.training.augment import augment
 from mtl_depth.training.optimizer import make_optimizer, schedule
@@ -36,6 +36,9 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
         UserError: a setting that cannot work, a data set that is not there, a folder that holds another run or that
             another process trains in, a full disk, or too many losses or gradients in a row that are not finite.
     """
+    given = inference.load_perceiver(config.initial_weights) if config.initial_weights else None
+    if given is not None:
+        config = initial.inherit(config, given.config)
     train = config.train
     devices = Devices(train.devices)
     check_settings(config, devices)
@@ -71,7 +74,7 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
             run_identity.claim(workdir, config, dataset, clips=clips)
         checkpoints = Checkpoints(workdir / "checkpoints", keep=train.keep_checkpoints, writes=writes)
         stack.callback(checkpoints.close)
-        state, start = _start(config, network, optimizer, checkpoints, balance.params)
+        state, start = _start(config, network, optimizer, checkpoints, balance.params, given)
         board = log.Log(workdir, step=start) if writes else log.Silent()
         stack.callback(board.close)
         watch = monitor.Watch(
@@ -194,7 +197,12 @@ def _host_batches(
 
 
 def _start(
-    config: configuration.Config, network: Any, optimizer: Any, checkpoints: Checkpoints, further_params: dict[str, Any]
+    config: configuration.Config,
+    network: Any,
+    optimizer: Any,
+    checkpoints: Checkpoints,
+    further_params: dict[str, Any],
+    given: inference.Perceiver | None,
 ) -> tuple[states.TrainState, int]:
     """The newest checkpoint's state and step, or a fresh state and 0."""
     create = functools.partial(
@@ -205,6 +213,14 @@ def _start(
     step = agree_on(lambda: checkpoints.newest() or 0)
     if step:
         return checkpoints.restore(step, state), step
+    if given is not None:
+        variables = {"params": state.params, "batch_stats": state.batch_stats}
+        variables, fresh = initial.start_from(variables, given.variables, source=config.initial_weights)
+        log.say(
+            f"Training starts from {config.initial_weights}"
+            + (f"; not in it, so from random weights: {', '.join(fresh)}." if fresh else ".")
+        )
+        return states.from_variables(state.key, variables, optimizer), 0
     path, reason = pretrained.resolve_weights(config.model.encoder_weights, config.model.encoder)
     if path is None:
         log.say(

@@ -9,58 +9,18 @@ mid-training.
 import argparse
 import dataclasses
 import json
-import os
 import pathlib
 import shlex
-import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from mtl_depth.commands import train
 from mtl_depth.errors import UserError
 from mtl_depth.experiments import curves, report, scoring, speed, variants
+from mtl_depth.experiments.pieces import Deadline, Stopped, command_line
 from mtl_depth.experiments.variants import ARMS, SCALES, VARIANTS, Scale
 from mtl_depth.runtime import log
-
-
-class Stopped(Exception):
-    """The time is over, or the user asked to stop; everything so far is saved."""
-
-
-class Deadline:
-    """Asks this process to stop, as Ctrl-C does, when the minutes are over: a training then saves itself."""
-
-    def __init__(self, minutes: float | None):
-        self._end = None if minutes is None else time.monotonic() + 60 * minutes
-        self._asked = False
-
-    def __enter__(self) -> "Deadline":
-        self._before = signal.signal(signal.SIGTERM, self._ask)
-        self._timer = None
-        if self._end is not None:
-            self._timer = threading.Timer(
-                max(0.0, self._end - time.monotonic()), os.kill, (os.getpid(), signal.SIGTERM)
-            )
-            self._timer.daemon = True
-            self._timer.start()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        signal.signal(signal.SIGTERM, self._before)
-
-    def check(self) -> None:
-        """Raises Stopped if it is time."""
-        if self._asked or (self._end is not None and time.monotonic() >= self._end):
-            raise Stopped
-
-    def _ask(self, number: int, frame: Any) -> None:
-        self._asked = True
 
 
 def run(
@@ -131,20 +91,11 @@ def make_city(out: pathlib.Path, which: str, scale: Scale, deadline: Deadline) -
     deadline.check()
     streets, frames, seed = (scale.streets, scale.frames, 0) if which == "city" else (1, scale.held_out_frames, 1)
     drawn, size = ("x".join(map(str, sides)) for sides in (scale.drawn, scale.size))
-    _command("tfds_kitti360.city", f"--out={out / which}", f"--drives={streets}", f"--frames={frames}",
+    command_line("tfds_kitti360.city", f"--out={out / which}", f"--drives={streets}", f"--frames={frames}",
              f"--size={drawn}", f"--seed={seed}", "--no_truth")  # fmt: skip
-    _command("tfds_kitti360.build", f"--manual_dir={out / which}", f"--data_dir={built}", f"--size={size}")
+    command_line("tfds_kitti360.build", f"--manual_dir={out / which}", f"--data_dir={built}", f"--size={size}")
     (out / f"{which}.done").touch()
     return built
-
-
-def _command(module: str, *options: str) -> None:
-    log.say(" ".join(["python -m", module, *options]))
-    done = subprocess.run([sys.executable, "-m", module, *options], check=False)
-    if done.returncode < 0 or done.returncode == 130:
-        raise Stopped
-    if done.returncode:
-        raise UserError(f"python -m {module} has failed, see above; put that right and start the study again.")
 
 
 def folder_of(out: pathlib.Path, name: str, seed: int) -> pathlib.Path:

@@ -19,19 +19,28 @@ from mtl_depth.runtime.run_folder import load_config
 from mtl_depth.tasks import assemble
 
 EXPORTS = ("model.stablehlo", "model.safetensors", "model.onnx")
+STARTER = "starter"  # the name of the model that the package brings
+STARTER_FILE = pathlib.Path(__file__).parents[1] / "pretrained" / "starter" / "model.safetensors"
 
 
 def load_perceiver(path: str | pathlib.Path, *, checkpoint: str = "latest", flip: bool = False) -> Perceiver:
     """Restores a run folder, a Monodepth2 weight folder or an export (folder or file); asks no network for anything.
 
     Args:
-        path: a run (config.json, checkpoints/), weights (encoder.pth, depth.pth), or an export (`EXPORTS`).
+        path: a run (config.json, checkpoints/), weights (encoder.pth, depth.pth), an export (`EXPORTS`), or "starter".
         checkpoint: of a run: "latest", "best" or a step.
         flip: average the disparity with the mirrored answer for the mirrored image.
 
     Raises:
         UserError: there is no such path, it is none of these, or what it holds is damaged.
     """
+    if str(path) == STARTER and not pathlib.Path(path).exists():
+        if not STARTER_FILE.is_file():
+            raise UserError(
+                f"The starter model is missing: {STARTER_FILE} is part of the package; install mtl_depth again, or "
+                "give a run with --workdir."
+            )
+        return _load_safetensors(STARTER_FILE, flip=flip)
     path = pathlib.Path(path)
     if path.name in EXPORTS and path.is_file():
         return _load_export(path, flip=flip)
@@ -108,6 +117,7 @@ def _load_safetensors(path: pathlib.Path, *, flip: bool) -> Perceiver:
     wanted = flax.traverse_util.flatten_dict(dict(_shapes(network, size)), sep="/")
     if {name: leaf.shape for name, leaf in wanted.items()} != {name: leaf.shape for name, leaf in flat.items()}:
         raise UserError(f"{path} does not fit this version of mtl_depth; export it again.")
+    variables = jax.tree.map(lambda value: value.astype(np.float32), variables)  # a file may hold half of the precision
     return Perceiver(config, network, chosen, variables, size, flip)
 
 

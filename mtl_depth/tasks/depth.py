@@ -41,9 +41,7 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
     if section.crop not in ("", "garg"):
         raise UserError(f"config.tasks.depth.crop is {section.crop!r}; choose 'garg' or leave it empty.")
     recorded = section.motion == "recorded"
-    usual = METRIC if is_metric(section) else UP_TO_SCALE
-    chosen = (section.nearest, section.farthest, section.initial_depth)
-    nearest, farthest, initial = (given if given is not None else other for given, other in zip(chosen, usual))
+    nearest, farthest, initial = depth_range(section)
     if not 0 < nearest < farthest or (initial is not None and not nearest < initial < farthest):
         raise UserError(
             f"config.tasks.depth: nearest {nearest}, initial_depth {initial} and farthest {farthest} "
@@ -138,6 +136,13 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
         translation_unit=translation_unit,
         for_camera=functools.partial(for_camera, canonical_focal=section.canonical_focal),
     )
+
+
+def depth_range(section: config.DepthTask) -> tuple[float, float, float | None]:
+    """Nearest, farthest and initial depth of the head: those of the section, else the usual ones."""
+    usual = METRIC if is_metric(section) else UP_TO_SCALE
+    chosen = (section.nearest, section.farthest, section.initial_depth)
+    return tuple(given if given is not None else other for given, other in zip(chosen, usual))
 
 
 def is_metric(section: config.DepthTask) -> bool:

@@ -238,7 +238,7 @@ def test_published_weights_are_a_perceiver_too(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "load_monodepth2", lambda path: {"params": {}, "batch_stats": {}})
     loaded = loading.load_perceiver(tmp_path)
     assert loaded.size == (320, 1024) and loaded.config.weights == str(tmp_path)
-    assert (loaded.network.encoder.depth, loaded.network.pose.depth) == (50, 50)
+    assert (loaded.network.encoder.depth, loaded.network.pose.encoder) == (50, "resnet50")
     depth = loaded.tasks[0].decode({"disparity": (jnp.array([[[0.0, 1.0]]]),)})["depth"]
     np.testing.assert_allclose(depth, [[[80, 0.1]]], rtol=1e-5)
     (tmp_path / "evaluated").mkdir()

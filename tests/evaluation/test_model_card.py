@@ -32,7 +32,7 @@ def test_everything_known_is_on_it(workdir, tmp_path):
     splits = {"train": [(0, 1), (0, 2), (3, 1)], "val": [(4, 0)], "test": []}
     model_card.write(workdir, metadata=metadata, splits=splits)
     text = (workdir / "model_card.md").read_text()
-    assert "ResNet-18" in text and "depth, instance" in text and "64x96" in text
+    assert "resnet18" in text and "depth, instance" in text and "64x96" in text
     assert "train: 3 frames; drives 0000 (2), 0003 (1)" in text and "val: 1 frames; drives 0004 (1)" in text
     assert "test:" not in text
     assert "70 steps of 8 clips" in text and "| ours, median-scaled" in text and "the recipe" in text

@@ -1,0 +1,63 @@
+"""Long work in pieces: a deadline that stops it with everything saved, and the commands that it runs."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from mtl_depth.errors import UserError
+from mtl_depth.runtime import log
+
+
+class Stopped(Exception):
+    """The time is over, or the user asked to stop; everything so far is saved."""
+
+
+class Deadline:
+    """Asks this process to stop, as Ctrl-C does, when the minutes are over: a training then saves itself."""
+
+    def __init__(self, minutes: float | None):
+        self._end = None if minutes is None else time.monotonic() + 60 * minutes
+        self._asked = False
+
+    def __enter__(self) -> "Deadline":
+        self._before = signal.signal(signal.SIGTERM, self._ask)
+        self._timer = None
+        if self._end is not None:
+            self._timer = threading.Timer(
+                max(0.0, self._end - time.monotonic()), os.kill, (os.getpid(), signal.SIGTERM)
+            )
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        signal.signal(signal.SIGTERM, self._before)
+
+    def check(self) -> None:
+        """Raises Stopped if it is time."""
+        if self._asked or (self._end is not None and time.monotonic() >= self._end):
+            raise Stopped
+
+    def _ask(self, number: int, frame: Any) -> None:
+        self._asked = True
+
+
+def command_line(module: str, *options: str) -> None:
+    """Runs `python -m module options`.
+
+    Raises:
+        Stopped: it was interrupted.
+        UserError: it failed.
+    """
+    log.say(" ".join(["python -m", module, *options]))
+    done = subprocess.run([sys.executable, "-m", module, *options], check=False)
+    if done.returncode < 0 or done.returncode == 130:
+        raise Stopped
+    if done.returncode:
+        raise UserError(f"python -m {module} has failed, see above; put that right and run the same command again.")

@@ -1,0 +1,175 @@
+"""`python -m mtl_depth.experiments.starter --out=DIR`: remakes the model that the package brings, from nothing.
+
+Draws cities (every one another camera, every street another light), trains depth with recorded motion, semantics and
+instances together from an encoder with ImageNet weights, scores a street that nothing was trained on, and writes
+DIR/model.safetensors and its card. Run again, it resumes where it stopped, also in mid-training.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from mtl_depth import data, inference
+from mtl_depth.commands import export, train
+from mtl_depth.config import Config, Data, DepthTask, InstanceTask, Model, SemanticTask, Tasks, Train
+from mtl_depth.errors import UserError
+from mtl_depth.evaluation import evaluator, model_card
+from mtl_depth.experiments.pieces import Deadline, Stopped, command_line
+from mtl_depth.runtime import log
+
+NAME = "model.safetensors"
+
+
+class Recipe(NamedTuple):
+    """What the starter is made of.
+
+    Attributes:
+        seeds: of the cities, each with a camera of its own; the last street of each is left out of the training, that
+            of the first is the validation street.
+        drives: streets of a city.
+        frames: drawn on each street.
+        drawn: height and width of the drawn pictures and of the stored ones.
+        size: height and width that the networks see.
+        steps: of the training.
+        batch_size: clips of a step.
+    """
+
+    seeds: tuple[int, ...] = tuple(range(100, 112))
+    drives: int = 4
+    frames: int = 45
+    drawn: tuple[int, int] = (128, 416)
+    size: tuple[int, int] = (96, 320)
+    steps: int = 2500
+    batch_size: int = 4
+
+
+def run(recipe: Recipe, out: pathlib.Path, *, kitti360: pathlib.Path | None, minutes: float | None) -> bool:
+    """Does what is left to do, as far as the minutes reach.
+
+    Args:
+        recipe: what to make.
+        out: folder of everything that is made; what is finished in it is kept.
+        kitti360: root of a KITTI-360 download whose frames are scored too, never trained on.
+        minutes: to stop after, with everything saved; None: no limit.
+
+    Returns:
+        Whether the model is finished.
+    """
+    out = out.resolve()
+    with Deadline(minutes) as deadline:
+        try:
+            folders = [_city(recipe, seed, out, deadline) for seed in recipe.seeds]
+            config = configuration(recipe, folders)
+            deadline.check()
+            train.run(config, out / "run")
+            if not (out / "run" / "evaluation.json").exists():
+                raise Stopped
+        except Stopped:
+            log.say("Stopped, everything is saved; run the same command again to resume.")
+            return False
+    perceiver = inference.load_perceiver(out / "run")
+    if kitti360 is not None:
+        log.write_json(out / "kitti360.json", score_kitti360(perceiver, kitti360, out, recipe.drawn))
+    export.write_safetensors(perceiver, out, half=True)
+    dataset = data.open_dataset(dataclasses.replace(config.data, data_dir=str(folders[0])))
+    model_card.write(out / "run", metadata=dataset.metadata, splits=dataset.splits)
+    log.say(f"written: {out / NAME} ({(out / NAME).stat().st_size / 1e6:.1f} MB)")
+    return True
+
+
+def configuration(recipe: Recipe, folders: Sequence[pathlib.Path]) -> Config:
+    """The training: restraint for the encoder's features, variety for everything that it sees."""
+    return Config(
+        data=Data(data_dir=",".join(map(str, folders)), size=recipe.size),
+        model=Model(
+            encoder="efficientnet_lite0", encoder_weights="imagenet", decoder_width=0.5, freeze_statistics=True
+        ),
+        tasks=Tasks(
+            depth=DepthTask(weight=5.5, motion="recorded", canonical_focal=0.5, scan_weight=0.2),
+            semantic=SemanticTask(),
+            instance=InstanceTask(offset_weight=0.01 * 1408 / recipe.size[1]),  # given for pictures 1408 wide
+        ),
+        train=Train(
+            steps=recipe.steps, batch_size=recipe.batch_size, learning_rate=5e-4, warmup_steps=recipe.steps // 20,
+            encoder_multiplier=0.1, zoom=1.5, exposure=0.7, checkpoint_every=250, picture_every=0,
+        ),
+    )  # fmt: skip
+
+
+def score_kitti360(
+    perceiver: inference.Perceiver, root: pathlib.Path, out: pathlib.Path, size: tuple[int, int]
+) -> dict[str, Any]:
+    """Depth errors over all frames of `root` that have a scan, whatever their split: none was trained on."""
+    built = out / "kitti360_tfds"
+    if not built.exists():
+        command_line(
+            "tfds_kitti360.build",
+            f"--manual_dir={root.resolve()}",
+            f"--data_dir={built}",
+            f"--size={size[0]}x{size[1]}",
+        )
+    section = dataclasses.replace(perceiver.config.data, data_dir=str(built), train_frames=0, eval_frames=0)
+    dataset = data.open_dataset(section)
+    depth = [task for task in perceiver.tasks if task.name == "depth"]
+    studied = evaluator.study(depth, dataset, section)
+    scored = [
+        evaluator.measure(perceiver.perceive, depth, dataset, section, split=split, batch_size=8, studied=studied)
+        for split in evaluator.SPLITS
+        if data.frames(dataset, section, split=split, reads=frozenset({"depth"}))
+    ]
+    frames = sum(one["frames"] for one in scored)
+    kinds = ("median_scaled", "unscaled", "constant", "mean_image")
+    means = {
+        kind: {
+            name: sum(one["depth"][kind][name] * one["frames"] for one in scored) / frames
+            for name in scored[0]["depth"][kind]
+        }
+        for kind in kinds
+        if all(kind in one["depth"] for one in scored)
+    }
+    return {"frames": frames, "depth": means, "scale": [one["depth"]["scale"] for one in scored]}
+
+
+def _city(recipe: Recipe, seed: int, out: pathlib.Path, deadline: Deadline) -> pathlib.Path:
+    """Draws one city and builds its data set, unless that is done; returns the data set's folder."""
+    built, size = out / "tfds" / str(seed), "x".join(map(str, recipe.drawn))
+    if not (out / f"city_{seed}.done").exists():
+        deadline.check()
+        drawn = out / "cities" / str(seed)
+        command_line(
+            "tfds_kitti360.city", f"--out={drawn}", "--variety=1", "--no_truth", f"--drives={recipe.drives}",
+            f"--frames={recipe.frames}", f"--size={size}", f"--seed={seed}",
+        )  # fmt: skip
+        command_line("tfds_kitti360.build", f"--manual_dir={drawn}", f"--data_dir={built}", f"--size={size}")
+        (out / f"city_{seed}.done").touch()
+    return built
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command; returns the exit status: 0, 2 for a user's mistake, 3 where the minutes did not reach the end."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mtl_depth.experiments.starter",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("out/starter"), help="folder (out/starter)")
+    parser.add_argument("--minutes", type=float, help="stop after this long, with everything saved")
+    parser.add_argument("--steps", type=int, default=Recipe().steps, help=f"of the training ({Recipe().steps})")
+    parser.add_argument("--kitti360", type=pathlib.Path, help="KITTI-360 download whose frames with scans are scored")
+    options = parser.parse_args(argv)
+    try:
+        recipe = Recipe(steps=options.steps)
+        done = run(recipe, options.out, kitti360=options.kitti360, minutes=options.minutes)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0 if done else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
