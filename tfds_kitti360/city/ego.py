@@ -17,6 +17,8 @@ class Ego(NamedTuple):
     distance: np.ndarray
     wobble: float
     street: streets.Street
+    raised: float = 0.0  # metres that the unit sits higher
+    tilt: float = 0.0  # radians that it looks further up
 
 
 def driven(rng: np.random.Generator, frames: int) -> np.ndarray:
@@ -43,8 +45,8 @@ def imu_pose(ego: Ego, time) -> np.ndarray:
     lateral = -0.5 * road + 0.18 * np.sin(wave)
     x, y, heading = streets.place(ego.street, s, lateral)
     yaw = heading + np.arctan(0.18 * 0.07 * np.cos(wave))
-    pitch, roll = 0.004 * np.sin(0.9 * s + ego.wobble), 0.005 * np.sin(0.57 * s)
-    height = IMU_HEIGHT + 0.012 * np.sin(0.7 * s)
+    pitch, roll = ego.tilt + 0.004 * np.sin(0.9 * s + ego.wobble), 0.005 * np.sin(0.57 * s)
+    height = IMU_HEIGHT + ego.raised + 0.012 * np.sin(0.7 * s)
     forward = np.stack([np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)], -1)
     level_right = np.stack([np.sin(yaw), -np.cos(yaw), np.zeros_like(yaw)], -1)
     level_down = np.cross(forward, level_right)

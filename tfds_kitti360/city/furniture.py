@@ -23,10 +23,10 @@ def foliage(rng: np.random.Generator, *, scale: float = 0.5) -> Look:
     return Look(tuple(color), tuple(color * 0.25), 1.0, scale, style=LEAVES)
 
 
-def house(rng: np.random.Generator, width: float, depth: float) -> Shapes:
-    """A house of one to four storeys, `width` along the street; its front is at y = 0 and it stands towards +y."""
+def house(rng: np.random.Generator, width: float, depth: float, heights: tuple[int, ...]) -> Shapes:
+    """A house with one of `heights` storeys; its front, `width` along the street, is at y = 0, the rest behind."""
     plaster = np.array(_PLASTERS[rng.integers(len(_PLASTERS))]) * rng.uniform(0.8, 1.08)
-    storeys = int(rng.choice([1, 2, 2, 3, 3, 4]))
+    storeys = int(rng.choice(heights))
     height = storeys * _STOREY + 0.5
     bays = max(2, round(width / rng.uniform(2.4, 3.2)))
     wall = Look(tuple(plaster), (0.75, 0.74, 0.7), 0.22, 1.0, (width / bays, _STOREY), rng.uniform(0.36, 0.5), WINDOWS)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tfds_kitti360.city import street as streets
 from tfds_kitti360.city import textures
@@ -11,6 +12,28 @@ from tfds_kitti360.city.compiled import jit
 
 LOW, HIGH, KERB = 1, 2, 3  # road or parking; sidewalk or grass, 12 cm above; the face between them
 _FARTHEST = 220.0
+_KERB_STONE = 0.16  # metres across
+
+
+class Surfaces(NamedTuple):
+    """What road and gardens are made of; the defaults are those of a city without variety."""
+
+    asphalt: float = 0.15  # albedo
+    markings: float = 1.0  # how fresh the paint is
+    verge: float = 0.0  # metres of grass between kerb and sidewalk
+    grass: tuple[float, float, float] = (0.13, 0.2, 0.055)
+    slabs: float = 0.33  # albedo of the sidewalk
+
+
+def draw_surfaces(rng: np.random.Generator) -> Surfaces:
+    green = np.array(((0.07, 0.11, 0.022), (0.09, 0.12, 0.03), (0.13, 0.12, 0.05))[rng.choice(3, p=(0.5, 0.35, 0.15))])
+    return Surfaces(
+        asphalt=float(rng.uniform(0.09, 0.26)),
+        markings=float(rng.choice([0.0, rng.uniform(0.3, 1.0)])),
+        verge=float(rng.choice([0.0, rng.uniform(0.4, 1.6)], p=(0.7, 0.3))),
+        grass=tuple(float(v) for v in green * rng.uniform(0.7, 1.4)),
+        slabs=float(rng.uniform(0.16, 0.4)),
+    )
 
 
 class Ground(NamedTuple):
@@ -21,6 +44,7 @@ class Ground(NamedTuple):
     widths: streets.Widths
     parking: jax.Array  # 1 where the parking strips are paved apart from the road, else 0
     seed: jax.Array
+    surfaces: Surfaces
 
 
 class GroundHit(NamedTuple):
@@ -74,10 +98,11 @@ def hit(ground: Ground, origin, direction) -> GroundHit:
 
 def label(ground: Ground, found: GroundHit):
     """Label ids: road 7, sidewalk 8 (kerb included), parking 9, terrain 22."""
-    road, _, _, left_walk, right_walk = streets.profile(found.s, ground.widths, jnp)
-    walk = jnp.where(found.lateral > 0, left_walk, right_walk)
+    road, left, right, left_walk, right_walk = streets.profile(found.s, ground.widths, jnp)
+    walk, kerb = jnp.where(found.lateral > 0, left_walk, right_walk), jnp.where(found.lateral > 0, left, right)
     side = jnp.abs(found.lateral)
-    high = jnp.where(side < walk, 8, 22)
+    paved = (side < walk) & ((side > kerb + _KERB_STONE + ground.surfaces.verge) | (side < kerb + _KERB_STONE))
+    high = jnp.where(paved, 8, 22)
     low = jnp.where(side < road + (1.0 - ground.parking) * 10.0, 7, 9)
     return jnp.where(found.part == LOW, low, jnp.where(found.part == KERB, 8, high))
 
@@ -96,27 +121,33 @@ def color(ground: Ground, found: GroundHit, footprint_s, footprint_d, noise):
     ) * textures.fade(2.5, footprint_s)
     patches = textures.value_noise(s / 5.0, d / 2.2, seed + jnp.uint32(7)) * textures.fade(5.0, footprint_s)
     repaired = textures.step(patches - 0.35, 0.1)
-    asphalt = 0.15 * (1.0 + 0.5 * noise + 0.22 * streaks - 0.3 * repaired)
+    asphalt = ground.surfaces.asphalt * (1.0 + 0.5 * noise + 0.22 * streaks - 0.3 * repaired)
     cobbles = 0.2 * (1.0 + 0.5 * noise) * (1.0 - 0.45 * _joints(s, d, footprint_s, footprint_d, 0.24, 0.24, 0.03))
     slabs = (
-        0.33
+        ground.surfaces.slabs
         * (1.0 + 0.35 * noise + 0.12 * streaks)
         * (1.0 - 0.5 * _joints(s, side - walk, footprint_s, footprint_d, 0.5, 0.5, 0.022))
     )
     dashes = textures.pulse(s, footprint_s, 9.0, 0.0, 3.0) * textures.pulse(d, footprint_d, 1e4, -0.07, 0.14)
     edge = textures.pulse(side - road, footprint_d, 1e4, -0.12, 0.12) * ground.parking
     bays = textures.pulse(s, footprint_s, 6.2, 0.0, 0.1) * textures.step(side - road, footprint_d)
-    paint = jnp.clip(dashes + 0.8 * edge + 0.7 * bays * ground.parking, 0.0, 1.0) * (0.85 + 0.3 * noise)
+    paint = (
+        jnp.clip(dashes + 0.8 * edge + 0.7 * bays * ground.parking, 0.0, 1.0)
+        * (0.85 + 0.3 * noise)
+        * ground.surfaces.markings
+    )
     gutter = textures.pulse(side - kerb, footprint_d, 1e4, -0.3, 0.3)
     low = asphalt + (cobbles - asphalt) * textures.step(side - road, footprint_d) * ground.parking
     low = low * (1.0 - 0.35 * gutter * (0.6 + 0.5 * noise))
     low = low + (0.62 - low) * jnp.clip(paint, 0.0, 1.0)
     stone = 0.4 * (1.0 + 0.35 * noise) * (1.0 - 0.5 * textures.pulse(s, footprint_s, 1.0, 0.0, 0.02))
-    on_stone = textures.step(kerb + 0.16 - side, footprint_d)
+    on_stone = textures.step(kerb + _KERB_STONE - side, footprint_d)
     high = slabs + (stone - slabs) * on_stone
     on_grass = textures.step(side - walk, footprint_d)
+    verge = textures.step(kerb + _KERB_STONE + ground.surfaces.verge - side, footprint_d) * (1.0 - on_stone)
+    on_grass = jnp.maximum(on_grass, jnp.where(ground.surfaces.verge > 0, verge, 0.0))
     grass_light = jnp.clip(0.55 + 0.75 * noise + 0.3 * patches, 0.1, 1.5)
-    grass = (0.13 * grass_light, 0.2 * grass_light, 0.055 * grass_light)
+    grass = tuple(c * grass_light for c in ground.surfaces.grass)
     part_low, part_kerb = found.part == LOW, found.part == KERB
     base = jnp.where(part_low, low, jnp.where(part_kerb, 0.75 * stone, high))
     grey = (base, base * 0.985, base * 0.95)

@@ -4,9 +4,10 @@ import collections
 import concurrent.futures
 import pathlib
 
-from tfds_kitti360.city import calibration, writer
+from tfds_kitti360.city import writer
 from tfds_kitti360.city.drive import Drive
 from tfds_kitti360.city.plan import DRIVES, Settings, check_folder
+from tfds_kitti360.city.world import make_rig
 from tfds_kitti360.progress import progress
 
 _WRITERS, _WAITING = 3, 6  # threads that encode, frames that may wait for them
@@ -20,11 +21,19 @@ def make_city(out: pathlib.Path, settings: Settings) -> None:
     """
     check_folder(out, settings)
     writer.write_json(out / "city.json", settings.as_json())
-    writer.write_calibration(out, calibration.make_rig(settings.size))
+    rig = make_rig(settings)
+    writer.write_calibration(out, rig)
     rides = {}
     with progress(total=settings.drives * settings.frames, unit="frame", smoothing=0.1) as bar:
         for which, drive in enumerate(DRIVES[: settings.drives]):
-            ride = Drive(seed=settings.seed, which=which, frames=settings.frames, size=settings.size)
+            ride = Drive(
+                seed=settings.seed,
+                which=which,
+                frames=settings.frames,
+                size=settings.size,
+                rig=rig,
+                variety=settings.variety,
+            )
             rides[drive] = sorted(writer.labelled(ride))
             bar.set_description(f"drive {drive:04d}")
             if (writer.truth_folder(out, drive) / "objects.json").exists():
@@ -39,6 +48,8 @@ def make_city(out: pathlib.Path, settings: Settings) -> None:
 def write_drive(out: pathlib.Path, drive: int, ride: Drive, settings: Settings, bar) -> None:
     """Draws and writes a drive; `bar.update()` is called after every frame drawn."""
     writer.write_motion(out, drive, ride, stereo=settings.stereo)
+    if settings.variety:
+        writer.write_json(writer.truth_folder(out, drive) / "world.json", ride.world.as_json())
     with_labels, seen = writer.labelled(ride), set()
     waiting = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(_WRITERS) as pool:
