@@ -50,7 +50,7 @@ class Drive:
         rng = np.random.default_rng((seed, which))
         self.frames, self.rig, self._seed = frames, rig or calibration.make_rig(size), (seed, which)
         self.world = world = draw_world(np.random.default_rng((seed, which, 3)), self.rig) if variety else World()
-        distance = ego.driven(rng, frames)
+        distance = ego.driven(rng, frames, stops=world.stops)
         street = streets.make_street(
             rng, start=-scene.BEHIND, end=float(distance[-1]) + scene.AHEAD, district=world.district
         )

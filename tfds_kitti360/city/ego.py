@@ -21,12 +21,17 @@ class Ego(NamedTuple):
     tilt: float = 0.0  # radians that it looks further up
 
 
-def driven(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """Arc length at each tick: 0.3 to 1.5 m a frame, a stop of five frames every 90 to 150, none in under 40."""
+def driven(rng: np.random.Generator, frames: int, *, stops: bool = True) -> np.ndarray:
+    """Arc length at each tick: 0.3 to 1.5 m a frame.
+
+    Where it `stops`, it does so for five frames every 90 to 150, in a drive of 40 frames or more.
+    """
     time = (np.arange((frames + 6) * _TICKS) / _TICKS) - 3.0
     speed = 0.95 + 0.35 * np.sin(time * 0.11 + rng.uniform(0, 6)) + 0.2 * np.sin(time * 0.031 + rng.uniform(0, 6))
     speed = np.clip(speed, 0.3, 1.5)
-    stop = frames if frames < 40 else frames * rng.uniform(0.45, 0.7) if frames < 100 else rng.uniform(40, 70)
+    stop = (
+        frames if frames < 40 or not stops else frames * rng.uniform(0.45, 0.7) if frames < 100 else rng.uniform(40, 70)
+    )
     while stop < frames:
         slow = np.clip(
             (np.abs(time - stop) - 2.5) / 9.0, 0.0, 1.0

@@ -30,7 +30,7 @@ def draw_response(rng: np.random.Generator, light: Light, height: float) -> Resp
     return Response(
         exposure=float(np.exp(rng.uniform(np.log(0.22), np.log(0.8))) / lit),
         cast=tuple(float(v) for v in np.exp(rng.uniform(-0.1, 0.1, 3))),
-        gamma=float(rng.uniform(1.05, 2.3)),
+        gamma=float(1.0 + 1.3 * rng.uniform() ** 1.4),
         shoulder=float(rng.choice([0.0, rng.uniform(0.0, 1.0)])),
         black=float(rng.uniform(0.0, 0.05)),
         saturation=float(rng.uniform(0.75, 1.35)),

@@ -12,10 +12,10 @@ _GREENS = (
 _RAGGED = 0.75  # of ellipsoids, see shapes.BUMP
 
 
-def foliage(rng: np.random.Generator, *, scale: float = 0.5) -> Look:
+def foliage(rng: np.random.Generator, *, scale: float = 0.3) -> Look:
     color = np.array(_GREENS[rng.integers(len(_GREENS))]) * rng.uniform(0.7, 1.3)
     dark = color * (0.5, 0.65, 0.85)
-    return Look(tuple(color), tuple(dark), rng.uniform(0.9, 1.5), scale * rng.uniform(0.7, 1.2), style=FOLIAGE)
+    return Look(tuple(color), tuple(dark), rng.uniform(0.9, 1.6), scale * rng.uniform(0.4, 0.9), style=FOLIAGE)
 
 
 def hedge(rng: np.random.Generator, length: float, look: Look, height: float) -> Shapes:

@@ -38,6 +38,7 @@ class Builder:
     ):
         self.street, self.rng, self.district = street, rng, district
         self.garden = plants if natural else furniture
+        self.plasters = furniture.PLAIN_PLASTERS if natural else furniture.PLASTERS
         self.paints = vehicles.COMMON_PAINTS if natural else vehicles.PAINTS
         self.parts: list[Shapes] = []
         self.movers: list[Mover] = []
@@ -102,7 +103,7 @@ def populate(
             s += _lot(builder, s, side)
         _strip(builder, side)
         _parked(builder, side)
-        for s in np.arange(street.start + 6.0, street.end, 11.0):
+        for s in np.arange(street.start + 6.0, street.end, district.backdrop_step):
             distance = rng.uniform(*district.backdrop)
             _tree(builder, s + rng.uniform(-3, 3), side * distance, rng.uniform(*district.backdrop_height))
     for lateral in np.arange(-22.0, 23.0, 4.5):
@@ -122,7 +123,7 @@ def _lot(b: Builder, s: float, side: int) -> float:
         with_garage = width < length - 3.6 and rng.random() < district.garage
         shift = -1.2 if with_garage else 0.0
         b.stand(
-            furniture.house(rng, width, depth, district.storeys),
+            furniture.house(rng, width, depth, district.storeys, b.plasters),
             "building",
             middle + shift,
             side * (walk + setback),
@@ -150,7 +151,7 @@ def _lot(b: Builder, s: float, side: int) -> float:
             kind="bush",
         )
     if setback > 4.2 and rng.random() < district.garden_trees:
-        _tree(b, s + rng.uniform(2, length - 2), side * (walk + setback * 0.5), rng.uniform(4.5, 7.5))
+        _tree(b, s + rng.uniform(2, length - 2), side * (walk + setback * 0.5), rng.uniform(*district.garden_height))
     return length
 
 

@@ -253,16 +253,29 @@ def _paint(looks, surface: Surface, footprint_u, footprint_v, noise, seed):
     texture = 1.0 + strength * noise
     leafy = jnp.clip(0.42 + 1.05 * noise, 0.0, 1.6)
     leaves, foliage = style == table.LEAVES, style == table.FOLIAGE
-    lush, gaps = jnp.clip(0.5 + noise, 0.0, 1.0), jnp.minimum(jnp.exp(strength * 1.6 * noise), 4.0)
+    single = _leaf(surface, footprint_u, footprint_v, seed)
+    lush, gaps = jnp.clip(0.5 + noise + 0.5 * single, 0.0, 1.0), jnp.exp(strength * (0.8 * noise + single))
     result = []
     for first, other in zip(color, second):
         plain = (first + (other - first) * second_share) * texture
         walled = first * texture + (other * (0.9 + 0.2 * noise) - first * texture) * frame
         walled = walled + (behind - walled) * glass
         green = other + (1.5 * first - other) * leafy
-        natural = (other + (first - other) * lush) * gaps
+        natural = (other + (first - other) * lush) * jnp.minimum(gaps, 4.0)
         result.append(jnp.where(windows, walled, jnp.where(leaves, green, jnp.where(foliage, natural, plain))))
     return tuple(result)
+
+
+def _leaf(surface: Surface, footprint_u, footprint_v, seed):
+    """-1..1: leaves of 8 cm with sharp outlines, oblique to the axes of the texture."""
+    u, v = surface.u + 0.6 * surface.v, surface.v - 0.6 * surface.u
+    noise = textures.value_noise(u / 0.08, v / 0.08, seed + jnp.uint32(55))
+    sharp = jnp.clip(2.5 * noise, -1.0, 1.0)
+    return (
+        sharp
+        * textures.fade(0.1, jnp.minimum(footprint_u, footprint_v))
+        * textures.fade(0.4, jnp.maximum(footprint_u, footprint_v))
+    )
 
 
 def _sky(light: Light, sun, direction, noise):

@@ -18,7 +18,7 @@ def add_traffic(b: Builder, frames: int, driven) -> None:
     if rng.random() < 0.35:  # a car ahead at our speed: real, but what self-supervision takes for infinitely far
         gap = rng.uniform(24.0, 36.0)
         _vehicle(b, vehicles.car(rng, b.paints), "car", lambda t: driven(t - 4.0) + gap, -1, 0.0)
-    for start in np.arange(12.0, float(driven(frames)) + 70.0, b.district.cyclists):
+    for start in np.arange(b.district.first_cyclist, float(driven(frames)) + 70.0, b.district.cyclists):
         _cyclist(b, start + rng.uniform(-6, 6), rng.uniform(0.32, 0.45), -1)
         _cyclist(b, start + 25.0 + rng.uniform(-6, 6), -rng.uniform(0.3, 0.45), 1)
     for start in np.arange(4.0, float(driven(frames)) + 80.0, b.district.walkers):

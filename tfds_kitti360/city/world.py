@@ -25,6 +25,7 @@ class World(NamedTuple):
     district: District = SUBURB
     surfaces: Surfaces = Surfaces()
     paved_parking: bool | None = None  # whether parking strips are paved apart from the road; None: every other street
+    stops: bool = True
     raised: float = 0.0  # metres that the car carries its sensors higher
     tilt: float = 0.0  # radians that they look further up
 
@@ -52,7 +53,7 @@ def make_rig(settings: Settings) -> Rig:
 def draw_world(rng: np.random.Generator, rig: Rig) -> World:
     """One of many worlds, for cameras of any focal length: the horizon stays well inside the picture."""
     height = float(rng.uniform(0.36, 1.1))
-    light = draw_light(rng, height)
+    light, district = draw_light(rng, height), draw_district(rng)
     horizon = rng.uniform(0.36, 0.56) * rig.size[0]
     down = np.arctan((rig.intrinsics[1, 2] - horizon) / rig.intrinsics[1, 1])
     return World(
@@ -60,9 +61,10 @@ def draw_world(rng: np.random.Generator, rig: Rig) -> World:
         sun=(height, float(rng.uniform(0.0, 2.0 * np.pi))),
         light=light,
         response=draw_response(rng, light, height),
-        district=draw_district(rng),
-        surfaces=draw_surfaces(rng),
+        district=district,
+        surfaces=draw_surfaces(rng, marked=0.2 if district.kind == "lane" else 0.7),
         paved_parking=bool(rng.random() < 0.4),
+        stops=bool(rng.random() < 0.35),
         raised=float(rng.uniform(1.2, 2.0) - 1.55),
         tilt=float(_LOOKING_DOWN - down),
     )
