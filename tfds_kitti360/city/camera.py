@@ -13,7 +13,7 @@ from tfds_kitti360.city import raycast, shading, tiles
 from tfds_kitti360.city import shapes as table
 from tfds_kitti360.city.compiled import jit
 
-TILE = (8, 32)  # rows, columns of pixels
+TILE = (8, 8)  # rows, columns of pixels
 _EDGE_BATCH = raycast.BATCH_TILES * raycast.TILE_RAYS // 4  # edge pixels refined at a time, four rays each
 _SUBPIXELS = ((0.125, 0.375), (-0.375, 0.125), (-0.125, -0.375), (0.375, -0.125))
 _SKY = 23

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 from tfds_kitti360.city import shapes as table
 from tfds_kitti360.city.compiled import jit
 
-CHUNK = 2  # shapes tested a step
-BLOCK = 32  # tiles that share a number of steps
-BLOCKS = 4  # blocks a batch: batches have one size whatever the image's, so that all is compiled once
+CHUNK = 2
+BLOCK = 32
+BLOCKS = 16
 BATCH_TILES = BLOCKS * BLOCK
-TILE_RAYS = 256
+TILE_RAYS = 64
 SHAPE = (BLOCKS, BLOCK, TILE_RAYS)  # of a batch of rays
 NOTHING = -1
 
