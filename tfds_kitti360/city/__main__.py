@@ -38,6 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--no_truth", action="store_true", help="leave out the exact depth and moving masks, 2 MB a frame at full size"
     )
     parser.add_argument(
+        "--no_scans", action="store_true", help="leave out the scans: half the work at 128x416, but no depth to score"
+    )
+    parser.add_argument(
         "--variety",
         type=int,
         choices=(0, 1),
@@ -60,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
             seed=flags.seed,
             stereo=flags.stereo,
             truth=not flags.no_truth,
+            scans=not flags.no_scans,
             variety=bool(flags.variety),
             focal=flags.focal,
         )

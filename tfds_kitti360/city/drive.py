@@ -14,7 +14,7 @@ from tfds_kitti360.city import calibration, camera, ego, lens, scanner, scene, s
 from tfds_kitti360.city import ground as grounds
 from tfds_kitti360.city import street as streets
 from tfds_kitti360.city.calibration import Rig
-from tfds_kitti360.city.world import World, draw_world
+from tfds_kitti360.city.world import PLAIN, World
 
 _STRETCH = 25.0  # metres driven with one shadow map
 _MAP_CELLS, _RASTER_CELLS = 1536, 256
@@ -29,13 +29,13 @@ class Frame(NamedTuple):
     number: int  # position in the drive, from 0
     left: camera.Picture
     right: camera.Picture | None
-    scan: np.ndarray
+    scan: np.ndarray | None
     moving: np.ndarray  # [h, w] bool
     things: np.ndarray  # numbers of the things in view with 20 pixels or more
 
 
 class Drive:
-    """A street and a ride along it, a function of (seed, which, variety); `rig` is the real one by default."""
+    """A street and a ride along it, a function of its arguments; `rig` is the real one by default."""
 
     def __init__(
         self,
@@ -45,11 +45,11 @@ class Drive:
         frames: int,
         size: tuple[int, int],
         rig: Rig | None = None,
-        variety: bool = False,
+        world: World = PLAIN,
     ):
         rng = np.random.default_rng((seed, which))
         self.frames, self.rig, self._seed = frames, rig or calibration.make_rig(size), (seed, which)
-        self.world = world = draw_world(np.random.default_rng((seed, which, 3)), self.rig) if variety else World()
+        self.world = world
         distance = ego.driven(rng, frames, stops=world.stops)
         street = streets.make_street(
             rng, start=-scene.BEHIND, end=float(distance[-1]) + scene.AHEAD, district=world.district
@@ -86,12 +86,12 @@ class Drive:
     def rows_with_pose(self) -> list[int]:
         return ego.rows_with_pose(self.world_from_imu(np.arange(self.frames))[:, :3, 3])
 
-    def draw(self, *, stereo: bool) -> Iterator[Frame]:
+    def draw(self, *, stereo: bool, scans: bool = True) -> Iterator[Frame]:
         """All frames in order; some are drawn at the same time."""
         waiting: collections.deque[concurrent.futures.Future[Frame]] = collections.deque()
         with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
             for number in range(self.frames):
-                waiting.append(pool.submit(self._frame, number, *self.scene_at(number), stereo))
+                waiting.append(pool.submit(self._frame, number, *self.scene_at(number), stereo, scans))
                 if len(waiting) > _AT_ONCE:
                     yield waiting.popleft().result()
             while waiting:
@@ -153,11 +153,13 @@ class Drive:
         )
         return standing, ground, (height, np.float32(corner), np.float32(self.sun))
 
-    def _frame(self, number: int, drawn: shading.Scene, table: shapes.Shapes, stereo: bool) -> Frame:
+    def _frame(self, number: int, drawn: shading.Scene, table: shapes.Shapes, stereo: bool, scans: bool) -> Frame:
         left = self.picture(number, drawn, table)
         right = self.picture(number, drawn, table, aside=self.rig.baseline) if stereo else None
-        rng = np.random.default_rng((*self._seed, number, 1))
-        points = scanner.scan(drawn, table.geometry, self.local_from_velo, float(number), rng)
+        points = None
+        if scans:
+            rng = np.random.default_rng((*self._seed, number, 1))
+            points = scanner.scan(drawn, table.geometry, self.local_from_velo, float(number), rng)
         return Frame(number, left, right, points, self.moving_in(left, table), self.things_in(left, table))
 
 

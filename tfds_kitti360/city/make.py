@@ -7,7 +7,7 @@ import pathlib
 from tfds_kitti360.city import writer
 from tfds_kitti360.city.drive import Drive
 from tfds_kitti360.city.plan import DRIVES, Settings, check_folder
-from tfds_kitti360.city.world import make_rig
+from tfds_kitti360.city.world import PLAIN, draw_world, make_rig
 from tfds_kitti360.progress import progress
 
 _WRITERS, _WAITING = 3, 6  # threads that encode, frames that may wait for them
@@ -32,7 +32,7 @@ def make_city(out: pathlib.Path, settings: Settings) -> None:
                 frames=settings.frames,
                 size=settings.size,
                 rig=rig,
-                variety=settings.variety,
+                world=draw_world(settings.seed, which, rig=rig) if settings.variety else PLAIN,
             )
             rides[drive] = sorted(writer.labelled(ride))
             bar.set_description(f"drive {drive:04d}")
@@ -47,13 +47,13 @@ def make_city(out: pathlib.Path, settings: Settings) -> None:
 
 def write_drive(out: pathlib.Path, drive: int, ride: Drive, settings: Settings, bar) -> None:
     """Draws and writes a drive; `bar.update()` is called after every frame drawn."""
-    writer.write_motion(out, drive, ride, stereo=settings.stereo)
+    writer.write_motion(out, drive, ride, stereo=settings.stereo, scans=settings.scans)
     if settings.variety:
         writer.write_json(writer.truth_folder(out, drive) / "world.json", ride.world.as_json())
     with_labels, seen = writer.labelled(ride), set()
     waiting = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(_WRITERS) as pool:
-        for frame in ride.draw(stereo=settings.stereo):
+        for frame in ride.draw(stereo=settings.stereo, scans=settings.scans):
             seen.update(frame.things.tolist())
             wanted = {"labels": frame.number in with_labels, "truth": settings.truth}
             waiting.append(pool.submit(writer.write_frame, out, drive, frame, **wanted))

@@ -9,7 +9,7 @@ _GREENS = (
     (0.055, 0.1, 0.02), (0.08, 0.12, 0.02), (0.04, 0.075, 0.025), (0.1, 0.13, 0.025), (0.065, 0.09, 0.03),
     (0.05, 0.085, 0.035), (0.035, 0.06, 0.025), (0.09, 0.1, 0.03), (0.06, 0.03, 0.028), (0.07, 0.11, 0.02),
 )  # fmt: skip
-_RAGGED = 0.75  # of ellipsoids, see shapes.BUMP
+_RAGGED = 0.9  # of ellipsoids, see shapes.BUMP
 
 
 def foliage(rng: np.random.Generator, *, scale: float = 0.3) -> Look:
@@ -25,7 +25,7 @@ def hedge(rng: np.random.Generator, length: float, look: Look, height: float) ->
     parts = [box((0.0, 0.0, height / 2), (length / 2 + 0.05, 0.45, height / 2), look, taper=(0.0, 0.0, slope))]
     for _ in range(int(length * (0.8 if trimmed else 2.2))):
         x, y = rng.uniform(-0.5, 0.5) * length, rng.uniform(-0.25, 0.25)
-        half = (rng.uniform(0.3, 0.6), 0.3, 0.07) if trimmed else (rng.uniform(0.3, 0.6), 0.4, rng.uniform(0.2, 0.4))
+        half = (rng.uniform(0.4, 0.8), 0.4, 0.1) if trimmed else (rng.uniform(0.4, 0.8), 0.5, rng.uniform(0.25, 0.5))
         parts.append(ellipsoid((x, y, height - 0.02), half, look, bump=_RAGGED))
     return join(parts)
 
@@ -34,7 +34,7 @@ def bush(rng: np.random.Generator) -> Shapes:
     look, parts, size = foliage(rng, scale=0.35), [], rng.uniform(0.7, 1.6)
     for _ in range(5):
         center = (rng.uniform(-0.4, 0.4) * size, rng.uniform(-0.3, 0.3) * size, rng.uniform(0.3, 0.6) * size)
-        half = np.array((rng.uniform(0.3, 0.6), rng.uniform(0.3, 0.5), rng.uniform(0.3, 0.55))) * size
+        half = np.array((rng.uniform(0.3, 0.6), rng.uniform(0.3, 0.5), rng.uniform(0.3, 0.55))) * size * 1.2
         parts.append(ellipsoid(center, half, look, bump=_RAGGED))
     return join(parts)
 
@@ -55,7 +55,7 @@ def tree(rng: np.random.Generator, *, height: float) -> Shapes:
         radius = crown * (rng.uniform(0.32, 0.5) if large else rng.uniform(0.13, 0.26))
         center = direction * (crown, crown, half) * (rng.uniform(0.4, 0.75) if large else rng.uniform(0.75, 1.05))
         shade = look._replace(color=tuple(np.array(look.color) * rng.uniform(0.7, 1.25)))
-        shape = radius * rng.uniform(0.7, 1.3, 3) * (1.2, 1.2, 0.8)
+        shape = radius * rng.uniform(0.7, 1.3, 3) * (1.4, 1.4, 1.0)
         center[2] += middle
         parts.append(ellipsoid(center, shape, shade, yaw=rng.uniform(0, 3), bump=_RAGGED))
     return join(parts)
@@ -67,6 +67,6 @@ def _conifer(rng: np.random.Generator, height: float, look: Look) -> Shapes:
     for level in range(levels):
         share = 1.0 - level / levels
         z, yaw = height * (1.04 - 0.94 * share), rng.uniform(0, 3)
-        half = (wide * share * rng.uniform(0.85, 1.15) + 0.1, wide * share * rng.uniform(0.6, 0.9) + 0.1, 0.09 * height)
+        half = (wide * share * rng.uniform(1.0, 1.3) + 0.1, wide * share * rng.uniform(0.7, 1.0) + 0.1, 0.1 * height)
         parts += [ellipsoid((0, 0, z), half, look, yaw=yaw + turn, bump=_RAGGED) for turn in (0.0, np.pi / 2)]
     return join(parts)

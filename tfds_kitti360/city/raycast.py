@@ -43,8 +43,8 @@ def intersect(origin, direction, time, shape):
     a = jnp.maximum(a, 1e-12)
     square = b * b - a * c
     touching = (-b - jnp.sqrt(jnp.maximum(square, 0.0))) / a
-    bump = shape(table.BUMP) * _ripple([start + touching * slope for start, slope in zip(o, d)])
-    square = square + jnp.where(is_round, a * bump, 0.0)
+    dent = shape(table.BUMP) * _ripple([start + touching * slope for start, slope in zip(o, d)])
+    square = square - jnp.where(is_round, a * dent, 0.0)
     root = jnp.sqrt(jnp.maximum(square, 0.0))
     missed = square < 0
     enter = jnp.where(is_round, jnp.where(missed, jnp.inf, (-b - root) / a), enter)
@@ -58,10 +58,10 @@ def intersect(origin, direction, time, shape):
 
 
 def _ripple(point):
-    """-1..1 on the unit sphere, continuous, of a dozen ridges to every side: what makes outlines ragged."""
+    """0..1 on the unit sphere, continuous, with a dozen ridges to every side: what makes outlines ragged."""
     x, y, z = point
     waves = (2.9 * x + 1.3 * y + 0.7 * z, 1.7 * y - 2.3 * z + 0.9 * x, 3.1 * z + 1.1 * x - 2.1 * y)
-    return sum(jnp.abs(w - jnp.floor(w) - 0.5) for w in waves) * (4.0 / 3.0) - 1.0
+    return sum(jnp.abs(w - jnp.floor(w) - 0.5) for w in waves) * (2.0 / 3.0)
 
 
 @jit

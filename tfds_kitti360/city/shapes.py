@@ -8,7 +8,7 @@ import numpy as np
 # a polytope |z| <= 1, +x + a z <= 1 - a, -x + b z <= 1 - b, +-y + c z <= 1 - c with (a, b, c) = taper, or a quadric.
 CENTER, AXES, HALF, TAPER = slice(0, 3), slice(3, 12), slice(12, 15), slice(15, 18)
 ROUND, CAP, VELOCITY = 18, 19, slice(20, 23)  # ROUND 1: quadric x^2 + y^2 + CAP z^2 <= 1 with |z| <= 1
-BUMP = 23  # how far the square of a quadric's radius swings to either side of 1
+BUMP = 23  # how far the square of a quadric's radius falls below 1 in dents, 0 to 1
 GEOMETRY_COLUMNS = 24
 # Columns of `Shapes.look`, float32.
 COLOR, SECOND, NOISE, SCALE = slice(0, 3), slice(3, 6), 6, 7

@@ -36,6 +36,9 @@ class World(NamedTuple):
         }
 
 
+PLAIN = World()
+
+
 def make_rig(settings: Settings) -> Rig:
     """The camera of a city: the real one, with another focal length where the settings ask for it or vary it."""
     if not settings.variety:
@@ -50,8 +53,9 @@ def make_rig(settings: Settings) -> Rig:
     )
 
 
-def draw_world(rng: np.random.Generator, rig: Rig) -> World:
+def draw_world(*seed: int, rig: Rig) -> World:
     """One of many worlds, for cameras of any focal length: the horizon stays well inside the picture."""
+    rng = np.random.default_rng((*seed, 3))
     height = float(rng.uniform(0.36, 1.1))
     light, district = draw_light(rng, height), draw_district(rng)
     horizon = rng.uniform(0.36, 0.56) * rig.size[0]

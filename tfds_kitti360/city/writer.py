@@ -49,7 +49,7 @@ def write_calibration(root: pathlib.Path, rig: Rig) -> None:
         write_text(root / "calibration" / name, text)
 
 
-def write_motion(root: pathlib.Path, drive: int, ride: Drive, *, stereo: bool) -> None:
+def write_motion(root: pathlib.Path, drive: int, ride: Drive, *, stereo: bool, scans: bool = True) -> None:
     """poses.txt, cam0_to_world.txt (both without slow frames), timestamps.txt, and the true motion of every frame."""
     layout, first = Layout(root), first_frame(drive)
     times = np.arange(ride.frames, dtype=np.float64)
@@ -63,7 +63,8 @@ def write_motion(root: pathlib.Path, drive: int, ride: Drive, *, stereo: bool) -
     stamps = "".join(_timestamp(first + i) for i in range(ride.frames))
     for number in range(2 if stereo else 1):
         write_text(layout.images(drive, camera=number).parent / "timestamps.txt", stamps)
-    write_text(layout.scans(drive).parent / "timestamps.txt", stamps)
+    if scans:
+        write_text(layout.scans(drive).parent / "timestamps.txt", stamps)
 
 
 def write_frame(root: pathlib.Path, drive: int, frame: Frame, *, labels: bool, truth: bool = True) -> None:
@@ -81,7 +82,8 @@ def write_frame(root: pathlib.Path, drive: int, frame: Frame, *, labels: bool, t
             }
             for kind, values in maps.items():
                 write_bytes(layout.labels(drive, kind, camera=number) / f"{name}.png", _png(values, 3))
-    write_bytes(layout.scans(drive) / f"{name}.bin", frame.scan.astype("<f4").tobytes())
+    if frame.scan is not None:
+        write_bytes(layout.scans(drive) / f"{name}.bin", frame.scan.astype("<f4").tobytes())
     if truth:
         folder, buffer = truth_folder(root, drive), io.BytesIO()
         np.save(buffer, frame.left.depth)
