@@ -9,7 +9,7 @@ _GREENS = (
     (0.055, 0.1, 0.02), (0.08, 0.12, 0.02), (0.04, 0.075, 0.025), (0.1, 0.13, 0.025), (0.065, 0.09, 0.03),
     (0.05, 0.085, 0.035), (0.035, 0.06, 0.025), (0.09, 0.1, 0.03), (0.06, 0.03, 0.028), (0.07, 0.11, 0.02),
 )  # fmt: skip
-_RAGGED = 0.9  # of ellipsoids, see shapes.BUMP
+_RAGGED = 0.6  # of ellipsoids, see shapes.BUMP
 
 
 def foliage(rng: np.random.Generator, *, scale: float = 0.3) -> Look:
@@ -55,7 +55,7 @@ def tree(rng: np.random.Generator, *, height: float) -> Shapes:
         radius = crown * (rng.uniform(0.32, 0.5) if large else rng.uniform(0.13, 0.26))
         center = direction * (crown, crown, half) * (rng.uniform(0.4, 0.75) if large else rng.uniform(0.75, 1.05))
         shade = look._replace(color=tuple(np.array(look.color) * rng.uniform(0.7, 1.25)))
-        shape = radius * rng.uniform(0.7, 1.3, 3) * (1.4, 1.4, 1.0)
+        shape = radius * rng.uniform(0.7, 1.3, 3) * (1.3, 1.3, 0.95)
         center[2] += middle
         parts.append(ellipsoid(center, shape, shade, yaw=rng.uniform(0, 3), bump=_RAGGED))
     return join(parts)

@@ -12,7 +12,7 @@ from tfds_kitti360.city.lens import Response, draw_response
 from tfds_kitti360.city.light import Light, draw_light
 from tfds_kitti360.city.plan import Settings
 
-_LOOKING_DOWN = np.radians(5.6)  # of the real camera
+_LOOKING_DOWN, _HEIGHT = np.radians(5.6), 1.55  # of the real camera
 
 
 class World(NamedTuple):
@@ -59,7 +59,7 @@ def draw_world(*seed: int, rig: Rig) -> World:
     height = float(rng.uniform(0.36, 1.1))
     light, district = draw_light(rng, height), draw_district(rng)
     horizon = rng.uniform(0.36, 0.56) * rig.size[0]
-    down = np.arctan((rig.intrinsics[1, 2] - horizon) / rig.intrinsics[1, 1])
+    tilt = float(_LOOKING_DOWN - np.arctan((rig.intrinsics[1, 2] - horizon) / rig.intrinsics[1, 1]))
     return World(
         natural=True,
         sun=(height, float(rng.uniform(0.0, 2.0 * np.pi))),
@@ -69,6 +69,6 @@ def draw_world(*seed: int, rig: Rig) -> World:
         surfaces=draw_surfaces(rng, marked=0.2 if district.kind == "lane" else 0.7),
         paved_parking=bool(rng.random() < 0.4),
         stops=bool(rng.random() < 0.35),
-        raised=float(rng.uniform(1.2, 2.0) - 1.55),
-        tilt=float(_LOOKING_DOWN - down),
+        raised=float(rng.uniform(1.2, 2.0) - _HEIGHT - rig.imu_from_cam0[0, 3] * np.sin(tilt)),
+        tilt=tilt,
     )
