@@ -41,6 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--no_scans", action="store_true", help="leave out the scans: half the work at 128x416, but no depth to score"
     )
     parser.add_argument(
+        "--traps",
+        action="store_true",
+        help="leave out what the real data set lacks: labels of the first frames of drive 0000, pictures of the first "
+        "frames of drive 0002 and of stretches of drive 0004; K_00 in perspective.txt ends with 0, as in some copies",
+    )
+    parser.add_argument(
         "--variety",
         type=int,
         choices=(0, 1),
@@ -64,6 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
             stereo=flags.stereo,
             truth=not flags.no_truth,
             scans=not flags.no_scans,
+            traps=flags.traps,
             variety=bool(flags.variety),
             focal=flags.focal,
         )

@@ -75,14 +75,20 @@ def make_rig(
     )
 
 
-def calibration_files(rig: Rig) -> dict[str, str]:
-    """Text of `perspective.txt`, `calib_cam_to_pose.txt` and `calib_cam_to_velo.txt`, by name."""
+def calibration_files(rig: Rig, *, traps: bool = False) -> dict[str, str]:
+    """Text of `perspective.txt`, `calib_cam_to_pose.txt` and `calib_cam_to_velo.txt`, by name.
+
+    With `traps`, the former has the lines of the cameras before rectification whose last number is 0 instead of 1.
+    """
     height, width = rig.size
     lines = ["calib_time: synthetic", "corner_dist: 0.100000"]
     for camera in ("00", "01"):
         projection = np.hstack([rig.intrinsics, np.zeros((3, 1))])
         if camera == "01":
             projection[0, 3] = -rig.baseline * rig.intrinsics[0, 0]
+        if traps:
+            before = rig.intrinsics * [[1.0], [1.0], [0.0]]
+            lines.append(f"K_{camera}: {_numbers(before.ravel(), '.6f')}")
         lines += [
             f"S_rect_{camera}: {width:.6f} {height:.6f}",
             f"R_rect_{camera}: {_numbers(_RECTIFICATION[camera], '.6f')}",

@@ -75,13 +75,13 @@ KINDS = (
         oncoming=16.0, heavy=(0.06, 0.14), cyclists=90.0, walkers=40.0,
     ),
 )  # fmt: skip
-_SHARES = np.array((0.22, 0.32, 0.16, 0.18, 0.12))
+_SHARES = (0.24, 0.34, 0.16, 0.14, 0.12)
 
 
 def draw_district(rng: np.random.Generator) -> District:
     """One of the kinds, with its vegetation, its parked cars and its hedges more or less frequent."""
     district = KINDS[rng.choice(len(KINDS), p=_SHARES)]
-    cars, trees, people = rng.uniform(0.6, 1.3), rng.uniform(0.6, 1.3), rng.uniform(0.4, 1.2)
+    cars, trees, people = rng.uniform(0.2, 1.0), rng.uniform(0.7, 1.4), rng.uniform(0.4, 1.2)
     low = rng.uniform(district.hedge[0], district.hedge[1] - 0.4)
     return district._replace(
         parked=tuple(float(cars * share) for share in district.parked),

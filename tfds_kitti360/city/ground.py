@@ -35,13 +35,13 @@ def draw_surfaces(rng: np.random.Generator, *, marked: float) -> Surfaces:
     return Surfaces(
         asphalt=float(rng.uniform(0.09, 0.26)),
         markings=float(rng.uniform(0.3, 1.0) * (rng.random() < marked)),
-        verge=float(rng.choice([0.0, rng.uniform(0.4, 1.6)], p=(0.7, 0.3))),
+        verge=float(rng.choice([0.0, rng.uniform(0.4, 1.6)], p=(0.6, 0.4))),
         grass=tuple(float(v) for v in green * rng.uniform(0.7, 1.4)),
         slabs=float(rng.uniform(0.16, 0.4)),
-        grain=float(rng.uniform(0.15, 0.6)),
+        grain=float(rng.uniform(0.2, 0.9)),
         streaks=float(rng.uniform(0.03, 0.2)),
         cracks=float(rng.choice([0.0, rng.uniform(0.2, 0.7)])),
-        lawn=float(rng.uniform(0.8, 1.5)),
+        lawn=float(rng.uniform(0.9, 1.7)),
     )
 
 

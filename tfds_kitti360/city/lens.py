@@ -1,4 +1,4 @@
-"""From linear light to the eight bits of a camera: blur, glare, vignette, exposure, noise and the tone curve."""
+"""From linear light to the eight bits of a camera: softness, glare, vignette, exposure, noise and the tone curve."""
 
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ class Response(NamedTuple):
     """How one camera develops its pictures."""
 
     exposure: float  # factor of linear light; 1 is white
+    automatic: float  # 0: the exposure is fixed; 1: it makes all pictures equally bright, within bounds
     cast: Color  # factor of each channel
     gamma: float
     shoulder: float  # 0: highlights are cut off at white; 1: they approach it
@@ -21,23 +22,24 @@ class Response(NamedTuple):
     vignette: float  # light lost in the corners
     glare: float  # share of the mean light that the lens spreads over the picture
     noise: tuple[float, float]  # standard deviation: constant, and at white (grows with the root of the light)
-    blur: float  # standard deviation in pixels of a picture 416 wide
+    softness: float  # weight of the neighbours of each pixel; below 0 the picture is sharpened
 
 
 def draw_response(rng: np.random.Generator, light: Light, height: float) -> Response:
     """A camera exposed for a street under `light`, more or less well; `height` is the sun's, in radians."""
     lit = 0.2 * (np.mean(light.sun) * np.sin(height) + np.mean(light.ambient))  # of a surface of albedo 0.2
     return Response(
-        exposure=float(np.exp(rng.uniform(np.log(0.22), np.log(0.8))) / lit),
+        exposure=float(np.exp(rng.uniform(np.log(0.18), np.log(0.65))) / lit),
+        automatic=float(rng.uniform(0.3, 0.8)),
         cast=tuple(float(v) for v in np.exp(rng.uniform(-0.1, 0.1, 3))),
-        gamma=float(1.0 + 1.3 * rng.uniform() ** 1.4),
+        gamma=float(1.0 + 1.2 * rng.uniform() ** 1.8),
         shoulder=float(rng.choice([0.0, rng.uniform(0.0, 1.0)])),
-        black=float(rng.uniform(0.0, 0.05)),
-        saturation=float(rng.uniform(0.75, 1.35)),
+        black=float(rng.uniform(0.0, 0.035)),
+        saturation=float(rng.uniform(0.8, 1.6)),
         vignette=float(rng.uniform(0.0, 0.5)),
-        glare=float(rng.choice([0.0, rng.uniform(0.0, 0.05)])),
+        glare=float(rng.choice([0.0, rng.uniform(0.0, 0.04)])),
         noise=(float(rng.uniform(0.0, 0.008)), float(rng.uniform(0.0, 0.025))),
-        blur=float(rng.uniform(0.0, 0.6)),
+        softness=float(rng.uniform(-0.13, 0.15)),
     )
 
 
@@ -50,16 +52,16 @@ def develop(color, response: Response, rng: np.random.Generator) -> np.ndarray:
 @jit
 def _develop(color, response: Response, noise):
     height, width, _ = color.shape
-    sigma = response.blur * (width / 416.0)
-    side = jnp.exp(-0.5 / jnp.maximum(sigma, 0.1) ** 2)  # of a kernel of three taps
     for axis in (0, 1):
         around = jnp.pad(color, [(1, 1) if a == axis else (0, 0) for a in range(3)], mode="edge")
         before, after = (jnp.take(around, jnp.arange(color.shape[axis]) + i, axis) for i in (0, 2))
-        color = (color + side * (before + after)) / (1.0 + 2.0 * side)
+        color = (color + response.softness * (before + after)) / (1.0 + 2.0 * response.softness)
     color = color + response.glare * jnp.minimum(color, 8.0).mean((0, 1))
     y, x = jnp.linspace(-1.0, 1.0, height)[:, None, None], jnp.linspace(-1.0, 1.0, width)[None, :, None]
     falloff = 1.0 - response.vignette * (x * x + y * y) / 2.0
-    light = response.exposure * response.cast * falloff * jnp.maximum(color, 0.0)
+    level = jnp.minimum(response.exposure * color, 1.5).mean()
+    exposure = response.exposure * jnp.clip(0.35 / level, 0.3, 4.0) ** response.automatic
+    light = exposure * response.cast * falloff * jnp.maximum(color, 0.0)
     constant, at_white = response.noise
     light = light + noise * jnp.sqrt(constant**2 + at_white**2 * jnp.minimum(light, 1.0))
     light = jnp.maximum(light, 0.0)

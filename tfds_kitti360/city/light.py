@@ -21,10 +21,10 @@ class Light(NamedTuple):
 
 def draw_light(rng: np.random.Generator, height: float) -> Light:
     """Clear to overcast, hazy or not; `height` is the sun's, in radians: a low sun is dimmer and warmer."""
-    overcast = rng.uniform(0.55, 1.0) if rng.random() < 0.22 else rng.uniform(0.0, 0.2)
+    overcast = rng.uniform(0.55, 1.0) if rng.random() < 0.18 else rng.uniform(0.0, 0.2)
     low = np.clip((0.7 - height) / 0.5, 0.0, 1.0)
     sun = np.array(Light().sun) * (1.0 - 0.25 * low * np.array((0.2, 0.6, 1.3))) * rng.uniform(0.85, 1.25)
-    sky = rng.uniform(0.25, 0.9)  # deep shadows to bright ones
+    sky = rng.uniform(0.15, 0.75)  # deep shadows to bright ones
     grey = np.array((1.0, 1.02, 1.06))
     horizon = np.array(Light().horizon) * (1.0 - 0.15 * low * np.array((-0.6, 0.3, 1.4)))
     zenith = np.array(Light().zenith) * rng.uniform(0.7, 1.3) * (1.0, rng.uniform(0.9, 1.15), 1.0)
@@ -37,7 +37,7 @@ def draw_light(rng: np.random.Generator, height: float) -> Light:
         ambient=_color(ambient),
         horizon=_color(horizon + overcast * (cover - horizon)),
         zenith=_color(zenith + overcast * (0.8 * cover - zenith)),
-        haze=float(np.exp(rng.uniform(np.log(300.0), np.log(4000.0)))),
+        haze=float(np.exp(rng.uniform(np.log(400.0), np.log(6000.0)))),
         clouds=float(rng.choice([0.0, rng.uniform(0.2, 0.7)])),
         glow=float(rng.uniform(0.5, 4.0) * (1.0 - overcast)),
     )

@@ -20,12 +20,13 @@ class Settings(NamedTuple):
     stereo: bool
     truth: bool = True  # whether the exact depth and the moving masks of every frame are written
     scans: bool = True  # whether the scanner runs
+    traps: bool = False  # whether labels and pictures are missing where they are in the real data set
     variety: bool = False  # whether every drive has its own light, camera response, kind of street and plants
     focal: float | None = None  # fx / width of the cameras; None is the real one, or drawn where there is variety
 
     def as_json(self) -> dict[str, Any]:
         values = {"version": _VERSION, **self._asdict(), "size": list(self.size)}
-        for name in ("truth", "scans", "variety", "focal"):
+        for name in ("truth", "scans", "traps", "variety", "focal"):
             if values[name] == self._field_defaults[name]:
                 del values[name]  # as in the cities drawn before there was a choice
         return values

@@ -133,7 +133,7 @@ def test_depth_pose_and_calibration_warp_one_frame_into_the_other(city):
     differs, correlation = _reprojected(city)
     assert differs < 0.007 and correlation > 0.8
     wrong, uncorrelated = _reprojected(city, focal_factor=0.8)
-    assert wrong > 3 * differs and uncorrelated < correlation - 0.1
+    assert wrong > 3 * differs and uncorrelated < correlation - 0.03
 
 
 @pytest.mark.parametrize("kind", district.KINDS, ids=lambda kind: kind.kind)
@@ -149,8 +149,8 @@ def test_every_kind_of_street_has_its_cars_people_and_plants(kind):
 
 def test_the_tone_curve_clips_and_the_noise_follows_its_strength():
     plain = lens.Response(
-        exposure=2.0, cast=(1.0, 1.0, 1.0), gamma=1.0, shoulder=0.0, black=0.0, saturation=1.0, vignette=0.0,
-        glare=0.0, noise=(0.0, 0.0), blur=0.0,
+        exposure=2.0, automatic=0.0, cast=(1.0, 1.0, 1.0), gamma=1.0, shoulder=0.0, black=0.0, saturation=1.0,
+        vignette=0.0, glare=0.0, noise=(0.0, 0.0), softness=0.0,
     )  # fmt: skip
     color = np.float32([[[0.1, 0.25, 0.4], [0.6, 3.0, 0.0]]]).repeat(40, 0).repeat(40, 1)
     developed = lens.develop(color, plain, np.random.default_rng(0))
@@ -158,6 +158,11 @@ def test_the_tone_curve_clips_and_the_noise_follows_its_strength():
     np.testing.assert_array_equal(developed[20, 60], [255, 255, 0])
     noisy = lens.develop(color, plain._replace(noise=(0.02, 0.0)), np.random.default_rng(0))
     assert (noisy[:, :40, 1].astype(float) - 127.5).std() == pytest.approx(0.02 * 255, rel=0.1)
+    dim, bright = (
+        lens.develop(color * factor, plain._replace(automatic=0.8), np.random.default_rng(0))[20, 20].mean()
+        for factor in (0.25, 1.0)
+    )
+    assert 0.35 * bright < dim < bright  # where the exposure is fixed it is a quarter
     dark = lens.develop(color, plain._replace(vignette=0.5), np.random.default_rng(0))
     assert dark[0, 0, 1] == pytest.approx(0.5 * 127.5, abs=1) and dark[20, 38, 1] > 125
 
