@@ -193,6 +193,8 @@ ROWS: list[Row] = [
     row("tfds_kitti360.city.plan.check: --drives", "more streets than the city has", city("--drives=99"),
         "--drives=99", "1 to 9"),
     row("tfds_kitti360.city.plan.check: --frames", "frames too few for a clip", city("--frames=2"), "--frames=2", "3"),
+    row("tfds_kitti360.city.plan.check: --focal", "a focal length in pixels", city("--focal=552"), "--focal=552",
+        "share of the image's width"),
     row("tfds_kitti360.city.plan.check: --seed", "a seed below 0", city("--seed=-1"), "--seed=-1", "from 0 up"),
     row("tfds_kitti360.city.plan.check_folder: {} holds", "a folder of another city", city_in("city/city.json"),
         "{at}/city holds a city with other settings", "city.json"),

@@ -37,10 +37,42 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--no_truth", action="store_true", help="leave out the exact depth and moving masks, 2 MB a frame at full size"
     )
+    parser.add_argument(
+        "--no_scans", action="store_true", help="leave out the scans: half the work at 128x416, but no depth to score"
+    )
+    parser.add_argument(
+        "--traps",
+        action="store_true",
+        help="leave out what the real data set lacks: labels of the first frames of drive 0000, pictures of the first "
+        "frames of drive 0002 and of stretches of drive 0004; K_00 in perspective.txt ends with 0, as in some copies",
+    )
+    parser.add_argument(
+        "--variety",
+        type=int,
+        choices=(0, 1),
+        default=0,
+        help="1: every drive draws its own light, weather, kind of street, plants and camera response (recorded in "
+        "data_truth/DRIVE/world.json), and every seed its own camera (default 0)",
+    )
+    parser.add_argument(
+        "--focal",
+        type=float,
+        help="focal length as a share of the image's width, such as 0.55 (default: the real 0.39, or drawn from the "
+        "seed with --variety=1)",
+    )
     flags = parser.parse_args(arguments)
     try:
         settings = plan.Settings(
-            flags.drives, flags.frames, plan.parse_size(flags.size), flags.seed, flags.stereo, not flags.no_truth
+            drives=flags.drives,
+            frames=flags.frames,
+            size=plan.parse_size(flags.size),
+            seed=flags.seed,
+            stereo=flags.stereo,
+            truth=not flags.no_truth,
+            scans=not flags.no_scans,
+            traps=flags.traps,
+            variety=bool(flags.variety),
+            focal=flags.focal,
         )
         plan.check(settings)
         _draw(flags.out, settings)

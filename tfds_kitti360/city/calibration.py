@@ -35,8 +35,21 @@ class Rig(NamedTuple):
     cam0_from_velo: np.ndarray  # scanner (x forward, y left, z up) to rectified camera 0
 
 
-def make_rig(size: tuple[int, int]) -> Rig:
-    """The real numbers, resized by x' = (x + 0.5) r - 0.5. `size` is (height, width)."""
+def make_rig(
+    size: tuple[int, int],
+    *,
+    focal: float | None = None,
+    center: tuple[float, float] | None = None,
+    square: bool = False,
+) -> Rig:
+    """The real numbers, resized by x' = (x + 0.5) r - 0.5.
+
+    Args:
+      size: (height, width).
+      focal: fx / width, if it is not the real one; fy keeps its ratio to fx.
+      center: the principal point (x, y) as a share of width and height, if it is not the real one.
+      square: whether pixels are square, fy = fx, also where the picture's ratio of sides is not the real one.
+    """
     ratio_y, ratio_x = size[0] / FULL_SIZE[0], size[1] / FULL_SIZE[1]
     intrinsics = np.array(
         [
@@ -45,6 +58,12 @@ def make_rig(size: tuple[int, int]) -> Rig:
             [0.0, 0.0, 1.0],
         ]
     )
+    if focal:
+        intrinsics[[0, 1], [0, 1]] *= focal * size[1] / intrinsics[0, 0]
+    if square:
+        intrinsics[1, 1] = intrinsics[0, 0]
+    if center:
+        intrinsics[:2, 2] = center[0] * size[1] - 0.5, center[1] * size[0] - 0.5
     rectification = np.eye(4)
     rectification[:3, :3] = np.reshape(_RECTIFICATION["00"], (3, 3))
     return Rig(
@@ -56,14 +75,20 @@ def make_rig(size: tuple[int, int]) -> Rig:
     )
 
 
-def calibration_files(rig: Rig) -> dict[str, str]:
-    """Text of `perspective.txt`, `calib_cam_to_pose.txt` and `calib_cam_to_velo.txt`, by name."""
+def calibration_files(rig: Rig, *, traps: bool = False) -> dict[str, str]:
+    """Text of `perspective.txt`, `calib_cam_to_pose.txt` and `calib_cam_to_velo.txt`, by name.
+
+    With `traps`, the former has the lines of the cameras before rectification whose last number is 0 instead of 1.
+    """
     height, width = rig.size
     lines = ["calib_time: synthetic", "corner_dist: 0.100000"]
     for camera in ("00", "01"):
         projection = np.hstack([rig.intrinsics, np.zeros((3, 1))])
         if camera == "01":
             projection[0, 3] = -rig.baseline * rig.intrinsics[0, 0]
+        if traps:
+            before = rig.intrinsics * [[1.0], [1.0], [0.0]]
+            lines.append(f"K_{camera}: {_numbers(before.ravel(), '.6f')}")
         lines += [
             f"S_rect_{camera}: {width:.6f} {height:.6f}",
             f"R_rect_{camera}: {_numbers(_RECTIFICATION[camera], '.6f')}",

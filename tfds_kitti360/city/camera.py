@@ -1,6 +1,7 @@
 """Draws one frame: nearest hits by tile, colour, then four more rays in the pixels at edges."""
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -12,7 +13,7 @@ from tfds_kitti360.city import raycast, shading, tiles
 from tfds_kitti360.city import shapes as table
 from tfds_kitti360.city.compiled import jit
 
-TILE = (8, 32)  # rows, columns of pixels
+TILE = (8, 8)  # rows, columns of pixels
 _EDGE_BATCH = raycast.BATCH_TILES * raycast.TILE_RAYS // 4  # edge pixels refined at a time, four rays each
 _SUBPIXELS = ((0.125, 0.375), (-0.375, 0.125), (-0.125, -0.375), (0.375, -0.125))
 _SKY = 23
@@ -33,8 +34,12 @@ def draw(
     local_from_camera: np.ndarray,
     intrinsics: np.ndarray,
     size: tuple[int, int],
+    develop: Callable[[jax.Array], np.ndarray] | None = None,
 ) -> Picture:
-    """Draws what a pinhole camera sees; `geometry` is the filled rows of scene.geometry, `local_from_camera` 4x4."""
+    """Draws what a pinhole camera sees; `geometry` is the filled rows of scene.geometry, `local_from_camera` 4x4.
+
+    `develop` makes the uint8 image of linear light [h, w, 3]; without it, all cameras share one soft tone curve.
+    """
     grid = (-(-size[0] // TILE[0]), -(-size[1] // TILE[1]))
     low, high = tiles.screen_rectangles(geometry, np.linalg.inv(local_from_camera), intrinsics, TILE)
     lists = tiles.make_lists(low, high, grid)
@@ -48,7 +53,8 @@ def draw(
     edge_pixels = np.flatnonzero(np.asarray(edges)).astype(np.int32)
     for start in range(0, len(edge_pixels), _EDGE_BATCH):
         color = _refined(scene, color, index, edge_pixels[start : start + _EDGE_BATCH], view, size)
-    return Picture(*(np.asarray(x) for x in (_encode(color, size=size), depth, value, index)))
+    image = develop(color.reshape(*size, 3)) if develop else _encode(color, size=size)
+    return Picture(*(np.asarray(x) for x in (image, depth, value, index)))
 
 
 @jit

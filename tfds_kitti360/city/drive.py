@@ -2,15 +2,19 @@
 
 import collections
 import concurrent.futures
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tfds_kitti360.city import calibration, camera, ego, scanner, scene, shading, shadows, shapes, traffic
+from tfds_kitti360.city import calibration, camera, ego, lens, scanner, scene, shading, shadows, shapes, traffic
 from tfds_kitti360.city import ground as grounds
 from tfds_kitti360.city import street as streets
+from tfds_kitti360.city.calibration import Rig
+from tfds_kitti360.city.world import PLAIN, World
 
 _STRETCH = 25.0  # metres driven with one shadow map
 _MAP_CELLS, _RASTER_CELLS = 1536, 256
@@ -25,24 +29,37 @@ class Frame(NamedTuple):
     number: int  # position in the drive, from 0
     left: camera.Picture
     right: camera.Picture | None
-    scan: np.ndarray
+    scan: np.ndarray | None
     moving: np.ndarray  # [h, w] bool
     things: np.ndarray  # numbers of the things in view with 20 pixels or more
 
 
 class Drive:
-    """A street and a ride along it, a function of (seed, which)."""
+    """A street and a ride along it, a function of its arguments; `rig` is the real one by default."""
 
-    def __init__(self, *, seed: int, which: int, frames: int, size: tuple[int, int]):
+    def __init__(
+        self,
+        *,
+        seed: int,
+        which: int,
+        frames: int,
+        size: tuple[int, int],
+        rig: Rig | None = None,
+        world: World = PLAIN,
+    ):
         rng = np.random.default_rng((seed, which))
-        self.frames, self.rig, self._seed = frames, calibration.make_rig(size), (seed, which)
-        distance = ego.driven(rng, frames)
-        street = streets.make_street(rng, start=-scene.BEHIND, end=float(distance[-1]) + scene.AHEAD)
-        self.ego = ego.Ego(distance, float(rng.uniform(0, 6)), street)
-        builder = scene.populate(street, rng)
+        self.frames, self.rig, self._seed = frames, rig or calibration.make_rig(size), (seed, which)
+        self.world = world
+        distance = ego.driven(rng, frames, stops=world.stops)
+        street = streets.make_street(
+            rng, start=-scene.BEHIND, end=float(distance[-1]) + scene.AHEAD, district=world.district
+        )
+        self.ego = ego.Ego(distance, float(rng.uniform(0, 6)), street, world.raised, world.tilt)
+        builder = scene.populate(street, rng, world.district, natural=world.natural)
         traffic.add_traffic(builder, frames, self.driven)
         self.city = scene.City(street, shapes.join(builder.parts), builder.movers, builder.things)
         height, azimuth = rng.uniform(0.65, 0.9), rng.uniform(0, 2 * np.pi)
+        height, azimuth = world.sun or (height, azimuth)
         self.sun = np.array([np.cos(height) * np.cos(azimuth), np.cos(height) * np.sin(azimuth), np.sin(height)])
         yaw = rng.uniform(0, 2 * np.pi)
         self._around = None
@@ -69,12 +86,12 @@ class Drive:
     def rows_with_pose(self) -> list[int]:
         return ego.rows_with_pose(self.world_from_imu(np.arange(self.frames))[:, :3, 3])
 
-    def draw(self, *, stereo: bool) -> Iterator[Frame]:
+    def draw(self, *, stereo: bool, scans: bool = True) -> Iterator[Frame]:
         """All frames in order; some are drawn at the same time."""
         waiting: collections.deque[concurrent.futures.Future[Frame]] = collections.deque()
         with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
             for number in range(self.frames):
-                waiting.append(pool.submit(self._frame, number, *self.scene_at(number), stereo))
+                waiting.append(pool.submit(self._frame, number, *self.scene_at(number), stereo, scans))
                 if len(waiting) > _AT_ONCE:
                     yield waiting.popleft().result()
             while waiting:
@@ -89,14 +106,20 @@ class Drive:
         standing, ground, shadow = self._around[1]
         moving, movers = traffic.at_time(self.city, float(number), along)
         table = shapes.join([standing, moving])
-        return shading.Scene(*map(jnp.asarray, _padded(table)), ground, shadows.Shadows(*shadow, movers)), table
+        light = jax.tree.map(np.float32, self.world.light)
+        drawn = shading.Scene(*map(jnp.asarray, _padded(table)), ground, shadows.Shadows(*shadow, movers), light)
+        return drawn, table
 
     def picture(self, number: int, drawn: shading.Scene, table: shapes.Shapes, *, aside: float = 0.0) -> camera.Picture:
         """What rectified camera 0 sees, or a camera `aside` metres to its right."""
         shift = np.eye(4)
         shift[0, 3] = aside
         pose = self.local_from_cam0(float(number)) @ shift
-        return camera.draw(drawn, table.geometry, pose, self.rig.intrinsics, self.rig.size)
+        develop = None
+        if response := self.world.response:
+            noise = np.random.default_rng((*self._seed, number, 4, int(aside > 0)))
+            develop = functools.partial(lens.develop, response=response, rng=noise)
+        return camera.draw(drawn, table.geometry, pose, self.rig.intrinsics, self.rig.size, develop)
 
     def moving_in(self, picture: camera.Picture, table: shapes.Shapes) -> np.ndarray:
         """[h, w] bool: where things that move are seen."""
@@ -111,7 +134,7 @@ class Drive:
 
     def _stretch(self, start: float):
         """Standing shapes in sight and the ground around one stretch of the drive."""
-        street = self.city.street
+        street, paved = self.city.street, self.world.paved_parking
         x, y, _ = streets.place(street, np.array([start, start + _STRETCH, start + 110.0]), 0.0)
         middle, center = np.array([x[:2].mean(), y[:2].mean()]), np.array([x[[0, 2]].mean(), y[[0, 2]].mean()])
         standing = self.city.standing
@@ -124,16 +147,19 @@ class Drive:
             raster=jnp.asarray(streets.raster(street, raster_corner, _RASTER_CELLS)),
             corner=np.float32(raster_corner),
             widths=street.widths,
-            parking=np.float32(self._seed[1] % 2 == 0),
+            parking=np.float32(self._seed[1] % 2 == 0 if paved is None else paved),
             seed=np.uint32((1000 * self._seed[0] + 17 * self._seed[1]) % (1 << 32)),
+            surfaces=jax.tree.map(np.float32, self.world.surfaces),
         )
         return standing, ground, (height, np.float32(corner), np.float32(self.sun))
 
-    def _frame(self, number: int, drawn: shading.Scene, table: shapes.Shapes, stereo: bool) -> Frame:
+    def _frame(self, number: int, drawn: shading.Scene, table: shapes.Shapes, stereo: bool, scans: bool) -> Frame:
         left = self.picture(number, drawn, table)
         right = self.picture(number, drawn, table, aside=self.rig.baseline) if stereo else None
-        rng = np.random.default_rng((*self._seed, number, 1))
-        points = scanner.scan(drawn, table.geometry, self.local_from_velo, float(number), rng)
+        points = None
+        if scans:
+            rng = np.random.default_rng((*self._seed, number, 1))
+            points = scanner.scan(drawn, table.geometry, self.local_from_velo, float(number), rng)
         return Frame(number, left, right, points, self.moving_in(left, table), self.things_in(left, table))
 
 

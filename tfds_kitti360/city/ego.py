@@ -17,14 +17,21 @@ class Ego(NamedTuple):
     distance: np.ndarray
     wobble: float
     street: streets.Street
+    raised: float = 0.0  # metres that the unit sits higher
+    tilt: float = 0.0  # radians that it looks further up
 
 
-def driven(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """Arc length at each tick: 0.3 to 1.5 m a frame, a stop of five frames every 90 to 150, none in under 40."""
+def driven(rng: np.random.Generator, frames: int, *, stops: bool = True) -> np.ndarray:
+    """Arc length at each tick: 0.3 to 1.5 m a frame.
+
+    Where it `stops`, it does so for five frames every 90 to 150, in a drive of 40 frames or more.
+    """
     time = (np.arange((frames + 6) * _TICKS) / _TICKS) - 3.0
     speed = 0.95 + 0.35 * np.sin(time * 0.11 + rng.uniform(0, 6)) + 0.2 * np.sin(time * 0.031 + rng.uniform(0, 6))
     speed = np.clip(speed, 0.3, 1.5)
-    stop = frames if frames < 40 else frames * rng.uniform(0.45, 0.7) if frames < 100 else rng.uniform(40, 70)
+    stop = (
+        frames if frames < 40 or not stops else frames * rng.uniform(0.45, 0.7) if frames < 100 else rng.uniform(40, 70)
+    )
     while stop < frames:
         slow = np.clip(
             (np.abs(time - stop) - 2.5) / 9.0, 0.0, 1.0
@@ -43,8 +50,8 @@ def imu_pose(ego: Ego, time) -> np.ndarray:
     lateral = -0.5 * road + 0.18 * np.sin(wave)
     x, y, heading = streets.place(ego.street, s, lateral)
     yaw = heading + np.arctan(0.18 * 0.07 * np.cos(wave))
-    pitch, roll = 0.004 * np.sin(0.9 * s + ego.wobble), 0.005 * np.sin(0.57 * s)
-    height = IMU_HEIGHT + 0.012 * np.sin(0.7 * s)
+    pitch, roll = ego.tilt + 0.004 * np.sin(0.9 * s + ego.wobble), 0.005 * np.sin(0.57 * s)
+    height = IMU_HEIGHT + ego.raised + 0.012 * np.sin(0.7 * s)
     forward = np.stack([np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)], -1)
     level_right = np.stack([np.sin(yaw), -np.cos(yaw), np.zeros_like(yaw)], -1)
     level_down = np.cross(forward, level_right)

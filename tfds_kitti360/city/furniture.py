@@ -4,9 +4,13 @@ import numpy as np
 
 from tfds_kitti360.city.shapes import LEAVES, PLAIN, WINDOWS, Look, Shapes, box, cylinder, ellipsoid, join
 
-_PLASTERS = (
+PLASTERS = (
     (0.72, 0.68, 0.58), (0.75, 0.73, 0.7), (0.62, 0.5, 0.32), (0.65, 0.6, 0.5),
     (0.55, 0.33, 0.22), (0.5, 0.56, 0.6), (0.7, 0.6, 0.36), (0.6, 0.42, 0.36),
+)  # fmt: skip
+PLAIN_PLASTERS = (  # as common: most houses are white
+    *PLASTERS[:5], (0.75, 0.74, 0.7), (0.7, 0.69, 0.66), (0.72, 0.7, 0.62), (0.74, 0.74, 0.74), (0.6, 0.58, 0.5),
+    (0.4, 0.24, 0.17), (0.45, 0.44, 0.42), (0.66, 0.6, 0.42),
 )  # fmt: skip
 _ROOFS = ((0.3, 0.1, 0.06), (0.24, 0.12, 0.08), (0.14, 0.13, 0.13), (0.35, 0.16, 0.09))
 _GREENS = (
@@ -23,10 +27,10 @@ def foliage(rng: np.random.Generator, *, scale: float = 0.5) -> Look:
     return Look(tuple(color), tuple(color * 0.25), 1.0, scale, style=LEAVES)
 
 
-def house(rng: np.random.Generator, width: float, depth: float) -> Shapes:
-    """A house of one to four storeys, `width` along the street; its front is at y = 0 and it stands towards +y."""
-    plaster = np.array(_PLASTERS[rng.integers(len(_PLASTERS))]) * rng.uniform(0.8, 1.08)
-    storeys = int(rng.choice([1, 2, 2, 3, 3, 4]))
+def house(rng: np.random.Generator, width: float, depth: float, heights: tuple[int, ...], plasters) -> Shapes:
+    """A house with one of `heights` storeys; its front, `width` along the street, is at y = 0, the rest behind."""
+    plaster = np.array(plasters[rng.integers(len(plasters))]) * rng.uniform(0.8, 1.08)
+    storeys = int(rng.choice(heights))
     height = storeys * _STOREY + 0.5
     bays = max(2, round(width / rng.uniform(2.4, 3.2)))
     wall = Look(tuple(plaster), (0.75, 0.74, 0.7), 0.22, 1.0, (width / bays, _STOREY), rng.uniform(0.36, 0.5), WINDOWS)

@@ -8,6 +8,7 @@ from tfds_kitti360.errors import DatasetError
 
 DRIVES = (0, 2, 3, 4, 5, 6, 7, 9, 10)  # the numbers of the real drives that have labels
 _SMALLEST, _LARGEST = 32, 4096
+_SHORTEST, _LONGEST = 0.2, 2.0
 _VERSION = 1  # raise it when the pictures change
 
 
@@ -18,11 +19,16 @@ class Settings(NamedTuple):
     seed: int
     stereo: bool
     truth: bool = True  # whether the exact depth and the moving masks of every frame are written
+    scans: bool = True  # whether the scanner runs
+    traps: bool = False  # whether labels and pictures are missing where they are in the real data set
+    variety: bool = False  # whether every drive has its own light, camera response, kind of street and plants
+    focal: float | None = None  # fx / width of the cameras; None is the real one, or drawn where there is variety
 
     def as_json(self) -> dict[str, Any]:
         values = {"version": _VERSION, **self._asdict(), "size": list(self.size)}
-        if self.truth:
-            del values["truth"]  # as in the cities drawn before there was a choice
+        for name in ("truth", "scans", "traps", "variety", "focal"):
+            if values[name] == self._field_defaults[name]:
+                del values[name]  # as in the cities drawn before there was a choice
         return values
 
 
@@ -50,6 +56,11 @@ def check(settings: Settings) -> None:
         )
     if settings.frames < 3:
         raise DatasetError(f"--frames={settings.frames}: a drive needs 3 frames or more to make a clip")
+    if settings.focal is not None and not _SHORTEST <= settings.focal <= _LONGEST:
+        raise DatasetError(
+            f"--focal={settings.focal:g}: the focal length is a share of the image's width, {_SHORTEST} to {_LONGEST}; "
+            "that of the real cameras is 0.39"
+        )
     if settings.seed < 0:
         raise DatasetError(f"--seed={settings.seed}: the seed is a whole number from 0 up")
 

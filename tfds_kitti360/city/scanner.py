@@ -11,7 +11,7 @@ from tfds_kitti360.city import shapes as table
 from tfds_kitti360.city.compiled import jit
 
 COLUMNS = 2048  # firings a turn
-TILE = (8, 32)  # beams, columns
+TILE = (4, 16)  # beams, columns
 ELEVATION = np.radians(np.concatenate([np.linspace(2.0, -8.33, 32), np.linspace(-8.83, -24.33, 32)]))
 _RANGE = 85.0  # metres
 _MOTION = 1.6  # metres: bounds are widened by what car and things may move within half a frame

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfds_kitti360.city import furniture, people, shapes, vehicles
+from tfds_kitti360.city import furniture, people, plants, shapes, vehicles
 from tfds_kitti360.city import street as streets
+from tfds_kitti360.city.district import SUBURB, District
 from tfds_kitti360.city.shapes import Shapes
 from tfds_kitti360.labels import BY_NAME
 
@@ -32,8 +33,13 @@ class City(NamedTuple):
 class Builder:
     """Collects shapes, counting instances by class and things by kind."""
 
-    def __init__(self, street: streets.Street, rng: np.random.Generator):
-        self.street, self.rng = street, rng
+    def __init__(
+        self, street: streets.Street, rng: np.random.Generator, district: District = SUBURB, *, natural: bool = False
+    ):
+        self.street, self.rng, self.district = street, rng, district
+        self.garden = plants if natural else furniture
+        self.plasters = furniture.PLAIN_PLASTERS if natural else furniture.PLASTERS
+        self.paints = vehicles.COMMON_PAINTS if natural else vehicles.PAINTS
         self.parts: list[Shapes] = []
         self.movers: list[Mover] = []
         self.things: list[str] = ["none"]
@@ -86,18 +92,20 @@ class Builder:
         )
 
 
-def populate(street: streets.Street, rng: np.random.Generator) -> Builder:
-    """All that stands along a street."""
-    builder = Builder(street, rng)
+def populate(
+    street: streets.Street, rng: np.random.Generator, district: District = SUBURB, *, natural: bool = False
+) -> Builder:
+    """All that stands along a street; with natural plants and paints where `natural`."""
+    builder = Builder(street, rng, district, natural=natural)
     for side in (1, -1):
         s = street.start + 4.0
         while s < street.end - 24.0:
             s += _lot(builder, s, side)
         _strip(builder, side)
         _parked(builder, side)
-        for s in np.arange(street.start + 6.0, street.end, 11.0):
-            distance = rng.uniform(24.0, 34.0)
-            _tree(builder, s + rng.uniform(-3, 3), side * distance, rng.uniform(8.0, 14.0))
+        for s in np.arange(street.start + 6.0, street.end, district.backdrop_step):
+            distance = rng.uniform(*district.backdrop)
+            _tree(builder, s + rng.uniform(-3, 3), side * distance, rng.uniform(*district.backdrop_height))
     for lateral in np.arange(-22.0, 23.0, 4.5):
         _tree(builder, street.end - 12.0 + rng.uniform(-3, 3), lateral, rng.uniform(7.0, 12.0))
     return builder
@@ -105,17 +113,17 @@ def populate(street: streets.Street, rng: np.random.Generator) -> Builder:
 
 def _lot(b: Builder, s: float, side: int) -> float:
     """One plot with what stands on it; returns its length along the street."""
-    rng, facing = b.rng, 0.0 if side > 0 else np.pi
-    length = rng.uniform(12.0, 19.0)
+    rng, district, facing = b.rng, b.district, 0.0 if side > 0 else np.pi
+    length = rng.uniform(*district.lot)
     middle = s + length / 2
     _, _, walk = b.side(middle, side)
-    setback = rng.uniform(2.4, 6.5)
-    if rng.random() < 0.85:
-        width, depth = length - rng.uniform(1.6, 4.6), rng.uniform(8.0, 11.0)
-        with_garage = width < length - 3.6 and rng.random() < 0.8
+    setback = rng.uniform(*district.setback)
+    if rng.random() < district.house:
+        width, depth = length - rng.uniform(*district.margin), rng.uniform(8.0, 11.0)
+        with_garage = width < length - 3.6 and rng.random() < district.garage
         shift = -1.2 if with_garage else 0.0
         b.stand(
-            furniture.house(rng, width, depth),
+            furniture.house(rng, width, depth, district.storeys, b.plasters),
             "building",
             middle + shift,
             side * (walk + setback),
@@ -134,29 +142,29 @@ def _lot(b: Builder, s: float, side: int) -> float:
         for _ in range(3):
             _tree(b, s + rng.uniform(2, length - 2), side * (walk + rng.uniform(4.0, 10.0)), rng.uniform(6.0, 11.0))
     _boundary(b, s, length, side)
-    for _ in range(rng.integers(1, 4)):
+    for _ in range(rng.integers(*district.bushes)):
         b.stand(
-            furniture.bush(rng),
+            b.garden.bush(rng),
             "vegetation",
             s + rng.uniform(1, length - 1),
             side * (walk + rng.uniform(1.3, setback - 0.6)),
             kind="bush",
         )
-    if setback > 4.2 and rng.random() < 0.6:
-        _tree(b, s + rng.uniform(2, length - 2), side * (walk + setback * 0.5), rng.uniform(4.5, 7.5))
+    if setback > 4.2 and rng.random() < district.garden_trees:
+        _tree(b, s + rng.uniform(2, length - 2), side * (walk + setback * 0.5), rng.uniform(*district.garden_height))
     return length
 
 
 def _boundary(b: Builder, s: float, length: float, side: int) -> None:
     """Fence, wall or hedge in front of a plot, with a gate."""
     rng = b.rng
-    kind = rng.choice(["fence", "wall", "hedge", "none"], p=[0.32, 0.2, 0.36, 0.12])
+    kind = rng.choice(["fence", "wall", "hedge", "none"], p=b.district.boundary)
     if kind == "none":
         return
     count = int(length // 2.4)
     step = length / count
     opening = rng.integers(1, count - 1)
-    look, height = furniture.foliage(rng, scale=0.35), rng.uniform(0.8, 1.9)
+    look, height = b.garden.foliage(rng, scale=0.35), rng.uniform(*b.district.hedge)
     seed = int(rng.integers(1 << 30))
     for i in range(count):
         middle = s + (i + 0.5) * step
@@ -167,7 +175,7 @@ def _boundary(b: Builder, s: float, length: float, side: int) -> None:
             continue
         same = np.random.default_rng(seed)  # one plot has one kind of fence
         if kind == "hedge":
-            b.stand(furniture.hedge(rng, step, look, height), "vegetation", middle, lateral, kind="hedge")
+            b.stand(b.garden.hedge(rng, step, look, height), "vegetation", middle, lateral, kind="hedge")
         else:
             b.stand(getattr(furniture, kind)(same, step), kind, middle, lateral)
 
@@ -175,7 +183,8 @@ def _boundary(b: Builder, s: float, length: float, side: int) -> None:
 def _strip(b: Builder, side: int) -> None:
     """Street trees, lamps, signs and people between kerb and sidewalk's end."""
     rng, s, facing = b.rng, b.street.start + 3.0, 0.0 if side < 0 else np.pi
-    trees = rng.random() < 0.65
+    trees = rng.random() < b.district.street_trees
+    bins, cabinets, bicycles, standing = np.cumsum(b.district.pavement)
     count = 0
     while s < b.street.end - 8.0:
         _, kerb, walk = b.side(s, side)
@@ -196,14 +205,14 @@ def _strip(b: Builder, side: int) -> None:
             b.stand(pole, "pole", s, lateral, facing=facing, thing=thing)
             b.stand(lights, "traffic light", s, lateral, facing=facing, thing=thing)
         elif trees and count % 2 == 1:
-            _tree(b, s, side * (kerb + 0.75), rng.uniform(5.5, 9.0))
+            _tree(b, s, side * (kerb + 0.75), rng.uniform(*b.district.tree_height))
         far = side * (walk - 0.4)
         chance = rng.random()
-        if chance < 0.16:
+        if chance < bins:
             b.stand(furniture.trash_bin(rng), "trash bin", s + 1.5, far, facing=rng.uniform(-0.2, 0.2))
-        elif chance < 0.24:
+        elif chance < cabinets:
             b.stand(furniture.cabinet(), "box", s + 1.5, far, facing=0.0)
-        elif chance < 0.4:
+        elif chance < bicycles:
             b.stand(
                 vehicles.bicycle(rng),
                 "bicycle",
@@ -212,7 +221,7 @@ def _strip(b: Builder, side: int) -> None:
                 kind="vehicle",
                 facing=rng.uniform(-0.2, 0.2),
             )
-        elif chance < 0.6:
+        elif chance < standing:
             b.stand(
                 people.person(people.Outfit(rng), 0.08),
                 "person",
@@ -230,18 +239,19 @@ def _parked(b: Builder, side: int) -> None:
     if kerb - road < 1.0:
         return
     rng, s, facing = b.rng, b.street.start + 6.0, 0.0 if side < 0 else np.pi
+    cars, trucks, motorcycles = np.cumsum(b.district.parked)
     while s < b.street.end - 10.0:
         road, kerb, _ = b.side(s, side)
         lateral, turn, chance = side * (road + kerb) / 2, facing + rng.uniform(-0.03, 0.03), rng.random()
-        if chance < 0.55:
-            b.stand(vehicles.car(rng), "car", s, lateral, kind="vehicle", facing=turn)
-        elif chance < 0.62:
+        if chance < cars:
+            b.stand(vehicles.car(rng, b.paints), "car", s, lateral, kind="vehicle", facing=turn)
+        elif chance < trucks:
             b.stand(vehicles.truck(rng), "truck", s + 0.8, lateral, kind="vehicle", facing=turn)
             s += 2.2
-        elif chance < 0.7:
+        elif chance < motorcycles:
             b.stand(vehicles.motorcycle(rng), "motorcycle", s, lateral, kind="vehicle", facing=turn + side * 0.9)
         s += rng.uniform(5.2, 6.8)
 
 
 def _tree(b: Builder, s: float, lateral: float, height: float) -> None:
-    b.stand(furniture.tree(b.rng, height=height), "vegetation", s, lateral, kind="tree", facing=b.rng.uniform(0, 6))
+    b.stand(b.garden.tree(b.rng, height=height), "vegetation", s, lateral, kind="tree", facing=b.rng.uniform(0, 6))

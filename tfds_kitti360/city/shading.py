@@ -10,11 +10,9 @@ from tfds_kitti360.city import shadows as shade
 from tfds_kitti360.city import shapes as table
 from tfds_kitti360.city import textures
 from tfds_kitti360.city.compiled import jit
+from tfds_kitti360.city.light import Light
 
 SKY_CODE, GROUND_CODE = -1, -2  # codes of what a ray meets; shapes: 8 * index + face
-_SUN, _AMBIENT = (2.6, 2.4, 2.05), (0.45, 0.52, 0.63)
-_HORIZON, _ZENITH = (0.9, 1.05, 1.2), (0.18, 0.46, 1.1)
-_HAZE = 700.0  # metres
 
 
 class Scene(NamedTuple):
@@ -24,6 +22,7 @@ class Scene(NamedTuple):
     look: jax.Array
     ground: grounds.Ground
     shadows: shade.Shadows
+    light: Light
 
 
 class Surface(NamedTuple):
@@ -57,7 +56,9 @@ def shade_hits(scene: Scene, origin, direction, distance, index, found: grounds.
     painted = _paint(seen.looks, surface, grain.footprint_u, grain.footprint_v, noise, grain.seed)
     ground_color = grounds.color(scene.ground, found, grain.footprint_u, grain.footprint_v, noise)
     sunlight = _sunlight(scene.shadows, seen, grain.normal)
-    color = _compose(scene.shadows.sun, seen, grain.normal, painted, ground_color, sunlight, direction, noise)
+    color = _compose(
+        scene.shadows.sun, scene.light, seen, grain.normal, painted, ground_color, sunlight, direction, noise
+    )
     code = jnp.where(seen.sky, SKY_CODE, jnp.where(seen.on_ground, GROUND_CODE - found.part, 8 * index + surface.face))
     return color, seen.distance, code, jnp.where(seen.sky, 1.0, sunlight)
 
@@ -99,6 +100,7 @@ def _see(scene: Scene, origin, direction, distance, index, found) -> Seen:
 @jit
 def _grain(ground, seen: Seen, surface: Surface, found, direction, pixel) -> Grain:
     flat = _ground_surface(found)
+    above = jnp.maximum(direction[2], 0.0) + 0.1  # clouds are a plane, so high that only the direction counts
 
     def either(a, b):
         return jnp.where(seen.on_ground, a, b)
@@ -109,9 +111,14 @@ def _grain(ground, seen: Seen, surface: Surface, found, direction, pixel) -> Gra
     )
     reach = jnp.where(seen.sky, 1.0, seen.distance)
     footprints = _footprints(direction, normal, u_axis, v_axis, pixel * reach)
+    footprints = (jnp.where(seen.sky, pixel * 4.0, f) for f in footprints)
+    u, v = (
+        jnp.where(seen.sky, 2.0 * direction[i] / above, either(a, b))
+        for i, (a, b) in enumerate(((flat.u, surface.u), (flat.v, surface.v)))
+    )
     seed = either(ground.seed, seen.looks[..., table.SEED].astype(jnp.uint32) * jnp.uint32(7919))
     scale = either(0.45, seen.looks[..., table.SCALE])
-    return Grain(normal, either(flat.u, surface.u), either(flat.v, surface.v), *footprints, seed, scale)
+    return Grain(normal, u, v, *footprints, seed, scale)
 
 
 @jit
@@ -121,19 +128,20 @@ def _sunlight(shadows: shade.Shadows, seen: Seen, normal):
 
 
 @jit
-def _compose(sun, seen: Seen, normal, painted, ground_color, sunlight, direction, noise):
+def _compose(sun, light: Light, seen: Seen, normal, painted, ground_color, sunlight, direction, noise):
     """Lambert's law under sun and sky, then haze."""
     albedo = textures.mix(painted, ground_color, seen.on_ground.astype(jnp.float32))
-    leaves = (seen.looks[..., table.STYLE] == table.LEAVES) & ~seen.on_ground
+    style = seen.looks[..., table.STYLE]
+    leaves = ((style == table.LEAVES) | (style == table.FOLIAGE)) & ~seen.on_ground
     facing = normal[0] * sun[0] + normal[1] * sun[1] + normal[2] * sun[2]
     direct = jnp.maximum(jnp.where(leaves, 0.3 + 0.7 * facing + 0.6 * noise, facing), 0.0) * sunlight
     low = jnp.where(seen.on_ground, 1.0, 0.6 + 0.4 * jnp.clip(seen.point[2] / 0.9, 0.0, 1.0))
     around = (0.62 + 0.38 * normal[2]) * low
-    haze = 1.0 - jnp.exp(-jnp.where(seen.sky, 0.0, seen.distance) / _HAZE)
-    color = []
-    for value, from_sun, from_sky, far, above in zip(albedo, _SUN, _AMBIENT, _HORIZON, _sky(direction)):
+    haze = 1.0 - jnp.exp(-jnp.where(seen.sky, 0.0, seen.distance) / light.haze)
+    above, color = _sky(light, sun, direction, noise), []
+    for value, from_sun, from_sky, far, beyond in zip(albedo, light.sun, light.ambient, light.horizon, above):
         near = value * (from_sun * direct + from_sky * around)
-        color.append(jnp.where(seen.sky, above, near + (far - near) * haze))
+        color.append(jnp.where(seen.sky, beyond, near + (far - near) * haze))
     return tuple(color)
 
 
@@ -244,18 +252,37 @@ def _paint(looks, surface: Surface, footprint_u, footprint_v, noise, seed):
     second_share = jnp.where(hub, jnp.clip((0.62 - surface.cap_radius) * 12.0, 0.0, 1.0), joints)
     texture = 1.0 + strength * noise
     leafy = jnp.clip(0.42 + 1.05 * noise, 0.0, 1.6)
-    leaves = style == table.LEAVES
+    leaves, foliage = style == table.LEAVES, style == table.FOLIAGE
+    single = _leaf(surface, footprint_u, footprint_v, seed)
+    lush, gaps = jnp.clip(0.5 + noise + 0.5 * single, 0.0, 1.0), jnp.exp(strength * (0.8 * noise + single))
     result = []
     for first, other in zip(color, second):
         plain = (first + (other - first) * second_share) * texture
         walled = first * texture + (other * (0.9 + 0.2 * noise) - first * texture) * frame
         walled = walled + (behind - walled) * glass
         green = other + (1.5 * first - other) * leafy
-        result.append(jnp.where(windows, walled, jnp.where(leaves, green, plain)))
+        natural = (other + (first - other) * lush) * jnp.minimum(gaps, 4.0)
+        result.append(jnp.where(windows, walled, jnp.where(leaves, green, jnp.where(foliage, natural, plain))))
     return tuple(result)
 
 
-def _sky(direction):
+def _leaf(surface: Surface, footprint_u, footprint_v, seed):
+    """-1..1: leaves of 8 cm with sharp outlines, oblique to the axes of the texture."""
+    u, v = surface.u + 0.6 * surface.v, surface.v - 0.6 * surface.u
+    noise = textures.value_noise(u / 0.08, v / 0.08, seed + jnp.uint32(55))
+    sharp = jnp.clip(2.5 * noise, -1.0, 1.0)
+    return (
+        sharp
+        * textures.fade(0.1, jnp.minimum(footprint_u, footprint_v))
+        * textures.fade(0.4, jnp.maximum(footprint_u, footprint_v))
+    )
+
+
+def _sky(light: Light, sun, direction, noise):
     length = jnp.sqrt(direction[0] ** 2 + direction[1] ** 2 + direction[2] ** 2)
     rise = jnp.sqrt(jnp.clip(direction[2] / length, 0.0, 1.0))
-    return tuple(h + (z - h) * rise for h, z in zip(_HORIZON, _ZENITH))
+    to_sun = (direction[0] * sun[0] + direction[1] * sun[1] + direction[2] * sun[2]) / length
+    glow = light.glow * jnp.maximum(to_sun, 0.0) ** 6
+    cloud = jnp.clip((noise + 2.0 * light.clouds - 0.9) * 1.5, 0.0, 0.9) * jnp.clip(light.clouds * 10.0, 0.0, 1.0)
+    blue = (h + (z - h) * rise for h, z in zip(light.horizon, light.zenith))
+    return tuple(b + (1.3 * light.horizon[1] - b) * cloud + glow for b in blue)

@@ -10,7 +10,7 @@ from tfds_kitti360.city import raycast, tiles
 from tfds_kitti360.city.compiled import jit
 
 CELL = 0.125  # metres
-TILE = (16, 16)  # cells
+TILE = (8, 8)  # cells
 _HEIGHT = 40.0  # metres: rays start from here
 
 

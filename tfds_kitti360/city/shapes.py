@@ -8,12 +8,13 @@ import numpy as np
 # a polytope |z| <= 1, +x + a z <= 1 - a, -x + b z <= 1 - b, +-y + c z <= 1 - c with (a, b, c) = taper, or a quadric.
 CENTER, AXES, HALF, TAPER = slice(0, 3), slice(3, 12), slice(12, 15), slice(15, 18)
 ROUND, CAP, VELOCITY = 18, 19, slice(20, 23)  # ROUND 1: quadric x^2 + y^2 + CAP z^2 <= 1 with |z| <= 1
+BUMP = 23  # how far the square of a quadric's radius falls below 1 in dents, 0 to 1
 GEOMETRY_COLUMNS = 24
 # Columns of `Shapes.look`, float32.
 COLOR, SECOND, NOISE, SCALE = slice(0, 3), slice(3, 6), 6, 7
 PERIOD, WIDTH, STYLE, SEED, VALUE, MOVING, THING = slice(8, 10), 10, 11, 12, 13, 14, 15
 LOOK_COLUMNS = 16
-PLAIN, WINDOWS, LEAVES, WHEEL = 0, 1, 2, 3  # STYLE
+PLAIN, WINDOWS, LEAVES, WHEEL, FOLIAGE = 0, 1, 2, 3, 4  # STYLE; FOLIAGE: leaves with dark gaps between them
 
 
 class Look(NamedTuple):
@@ -40,8 +41,10 @@ def box(center, half, look: Look, *, yaw=0.0, pitch=0.0, taper=(0.0, 0.0, 0.0)) 
     return _row(center, half, look, yaw, pitch, taper, 0.0, 0.0)
 
 
-def ellipsoid(center, half, look: Look, *, yaw=0.0, pitch=0.0) -> Shapes:
-    return _row(center, half, look, yaw, pitch, (0.0, 0.0, 0.0), 1.0, 1.0)
+def ellipsoid(center, half, look: Look, *, yaw=0.0, pitch=0.0, bump=0.0) -> Shapes:
+    shapes = _row(center, half, look, yaw, pitch, (0.0, 0.0, 0.0), 1.0, 1.0)
+    shapes.geometry[:, BUMP] = bump
+    return shapes
 
 
 def cylinder(center, radius, half_length, look: Look, *, yaw=0.0, pitch=0.0) -> Shapes:

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tfds_kitti360.city import district as districts
+
 KERB_HEIGHT = 0.12  # metres
 RASTER_STEP = 1.0  # metres between the cells of `raster`
 _STEP = 0.05  # metres between the samples of the centreline
@@ -35,11 +37,13 @@ class Street(NamedTuple):
         return self.start + _STEP * (len(self.x) - 1)
 
 
-def make_street(rng: np.random.Generator, *, start: float, end: float) -> Street:
+def make_street(
+    rng: np.random.Generator, *, start: float, end: float, district: districts.District = districts.SUBURB
+) -> Street:
     """A street that meanders by up to 50 degrees, with bends of 30 m radius or more."""
     s = np.arange(start, end + _STEP, _STEP)
     wave = rng.uniform(105.0, 150.0)
-    amplitude = rng.uniform(0.5, 0.75) * rng.choice([-1.0, 1.0])
+    amplitude = rng.uniform(*district.bend) * rng.choice([-1.0, 1.0])
     phase = rng.uniform(-0.9, 0.3)
     slow = rng.uniform(0.1, 0.25)
     heading = amplitude * np.sin(2 * np.pi * s / wave + phase) + slow * np.sin(
@@ -48,14 +52,15 @@ def make_street(rng: np.random.Generator, *, start: float, end: float) -> Street
     heading = heading - np.interp(0.0, s, heading)
     x = np.concatenate([[0.0], np.cumsum(np.cos((heading[1:] + heading[:-1]) / 2) * _STEP)])
     y = np.concatenate([[0.0], np.cumsum(np.sin((heading[1:] + heading[:-1]) / 2) * _STEP)])
-    parking = [2.2, 2.2] if rng.random() < 0.6 else [0.0, 2.2][:: int(rng.choice([-1, 1]))]
+    wide = district.parking
+    parking = [wide, wide] if rng.random() < district.both_sides else [0.0, wide][:: int(rng.choice([-1, 1]))]
     widths = Widths(
-        half_road=rng.uniform(3.1, 3.7),
+        half_road=rng.uniform(*district.half_road),
         half_road_swing=rng.uniform(0.2, 0.5),
         parking_left=parking[0],
         parking_right=parking[1],
-        walk=rng.uniform(1.9, 2.6),
-        walk_swing=rng.uniform(0.1, 0.4),
+        walk=rng.uniform(*district.walk),
+        walk_swing=rng.uniform(0.1, 0.4) * min(1.0, district.walk[0]),
         phase=rng.uniform(0.0, 6.0),
     )
     widths = Widths(*(np.float32(w) for w in widths))

@@ -13,15 +13,15 @@ MAX_SHADOWS = 12  # nearest movers whose shadows are drawn
 def add_traffic(b: Builder, frames: int, driven) -> None:
     """Adds movers for a drive of `frames` frames; `driven(time)` is the arc length of our car."""
     rng = b.rng
-    for meeting in np.arange(rng.uniform(6, 14), frames + 60, 22.0):
+    for meeting in np.arange(rng.uniform(6, 14), frames + 60, b.district.oncoming):
         _oncoming(b, float(meeting) + rng.uniform(-5, 5), driven)
     if rng.random() < 0.35:  # a car ahead at our speed: real, but what self-supervision takes for infinitely far
         gap = rng.uniform(24.0, 36.0)
-        _vehicle(b, vehicles.car(rng), "car", lambda t: driven(t - 4.0) + gap, -1, 0.0)
-    for start in np.arange(12.0, float(driven(frames)) + 70.0, 50.0):
+        _vehicle(b, vehicles.car(rng, b.paints), "car", lambda t: driven(t - 4.0) + gap, -1, 0.0)
+    for start in np.arange(b.district.first_cyclist, float(driven(frames)) + 70.0, b.district.cyclists):
         _cyclist(b, start + rng.uniform(-6, 6), rng.uniform(0.32, 0.45), -1)
         _cyclist(b, start + 25.0 + rng.uniform(-6, 6), -rng.uniform(0.3, 0.45), 1)
-    for start in np.arange(4.0, float(driven(frames)) + 80.0, 13.0):
+    for start in np.arange(4.0, float(driven(frames)) + 80.0, b.district.walkers):
         side, speed = int(rng.choice([-1, 1])), rng.uniform(0.09, 0.16) * rng.choice([-1, 1])
         _walker(b, start + rng.uniform(-4, 4), side, speed, rng.uniform(0.35, 0.75))
     _crossings(b, frames, driven)
@@ -78,13 +78,13 @@ def _oncoming(b: Builder, meeting: float, driven) -> None:
     speed, chance = rng.uniform(0.7, 1.2), rng.random()
     make, label = (
         (vehicles.car, "car")
-        if chance < 0.72
+        if chance < 1.0 - sum(b.district.heavy)
         else (vehicles.bus, "bus")
-        if chance < 0.87
+        if chance < 1.0 - b.district.heavy[1]
         else (vehicles.truck, "truck")
     )
     start = float(driven(meeting)) + speed * meeting
-    _vehicle(b, make(rng), label, lambda t: start - speed * t, 1, np.pi)
+    _vehicle(b, make(rng, b.paints) if label == "car" else make(rng), label, lambda t: start - speed * t, 1, np.pi)
 
 
 def _cyclist(b: Builder, start: float, speed: float, side: int) -> None:

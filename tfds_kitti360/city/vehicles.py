@@ -9,6 +9,15 @@ PAINTS = (
     (0.42, 0.03, 0.03), (0.04, 0.09, 0.28), (0.05, 0.16, 0.09), (0.32, 0.30, 0.25),
     (0.10, 0.22, 0.34), (0.50, 0.33, 0.04), (0.25, 0.03, 0.06), (0.30, 0.42, 0.20),
 )  # fmt: skip
+COMMON_PAINTS = (
+    *PAINTS[:6],
+    (0.6, 0.6, 0.6),
+    (0.35, 0.36, 0.37),
+    (0.03, 0.03, 0.035),
+    (0.02, 0.03, 0.06),
+    (0.1, 0.1, 0.11),
+    PAINTS[6],
+)
 GLASS = Look((0.035, 0.045, 0.055), (0.25, 0.3, 0.34), 0.4, 0.6)
 RUBBER = Look((0.02, 0.02, 0.02), (0.34, 0.34, 0.35), 0.35, 0.3, style=WHEEL)
 PLASTIC = Look((0.03, 0.03, 0.032), noise=0.4, scale=0.4)
@@ -18,8 +27,8 @@ PLATE = Look((0.75, 0.75, 0.72), (0.05, 0.05, 0.05), 0.15, 0.1, (0.075, 0.0), 0.
 CHROME = Look((0.5, 0.5, 0.52), noise=0.3, scale=0.3)
 
 
-def _paint(rng: np.random.Generator) -> Look:
-    color = np.clip(np.array(PAINTS[rng.integers(len(PAINTS))]) * rng.uniform(0.85, 1.15), 0.0, 1.0)
+def _paint(rng: np.random.Generator, paints=PAINTS) -> Look:
+    color = np.clip(np.array(paints[rng.integers(len(paints))]) * rng.uniform(0.85, 1.15), 0.0, 1.0)
     return Look(tuple(color), tuple(color * 0.3), 0.16, 0.7, (1.05, 0.0), 0.012)
 
 
@@ -31,9 +40,9 @@ def _wheels(xs, half_track: float, radius: float, width: float = 0.11) -> list[S
     ]
 
 
-def car(rng: np.random.Generator) -> Shapes:
+def car(rng: np.random.Generator, paints=PAINTS) -> Shapes:
     """A hatchback, an estate or a saloon, 3.9 to 4.7 m long."""
-    paint, length, half_width = _paint(rng), rng.uniform(3.9, 4.7), rng.uniform(0.84, 0.92)
+    paint, length, half_width = _paint(rng, paints), rng.uniform(3.9, 4.7), rng.uniform(0.84, 0.92)
     kind, h = rng.integers(3), length / 2
     cabin_front = h - rng.uniform(0.75, 0.95)
     cabin_back = {0: -h + 0.12, 1: -h + 0.08, 2: -h + 0.55}[int(kind)]

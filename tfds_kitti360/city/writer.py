@@ -44,12 +44,12 @@ def labelled(ride: Drive) -> set[int]:
     return {number for number in ride.rows_with_pose() if number % _UNLABELLED_EVERY != 5}
 
 
-def write_calibration(root: pathlib.Path, rig: Rig) -> None:
-    for name, text in calibration_files(rig).items():
+def write_calibration(root: pathlib.Path, rig: Rig, *, traps: bool = False) -> None:
+    for name, text in calibration_files(rig, traps=traps).items():
         write_text(root / "calibration" / name, text)
 
 
-def write_motion(root: pathlib.Path, drive: int, ride: Drive, *, stereo: bool) -> None:
+def write_motion(root: pathlib.Path, drive: int, ride: Drive, *, stereo: bool, scans: bool = True) -> None:
     """poses.txt, cam0_to_world.txt (both without slow frames), timestamps.txt, and the true motion of every frame."""
     layout, first = Layout(root), first_frame(drive)
     times = np.arange(ride.frames, dtype=np.float64)
@@ -63,25 +63,30 @@ def write_motion(root: pathlib.Path, drive: int, ride: Drive, *, stereo: bool) -
     stamps = "".join(_timestamp(first + i) for i in range(ride.frames))
     for number in range(2 if stereo else 1):
         write_text(layout.images(drive, camera=number).parent / "timestamps.txt", stamps)
-    write_text(layout.scans(drive).parent / "timestamps.txt", stamps)
+    if scans:
+        write_text(layout.scans(drive).parent / "timestamps.txt", stamps)
 
 
-def write_frame(root: pathlib.Path, drive: int, frame: Frame, *, labels: bool, truth: bool = True) -> None:
-    """All files of one frame; labels only where `labels`, exact depth and moving mask only where `truth`."""
+def write_frame(
+    root: pathlib.Path, drive: int, frame: Frame, *, picture: bool = True, labels: bool, truth: bool = True
+) -> None:
+    """All files of one frame; images, labels, and exact depth with moving mask only where they are wanted."""
     layout, name = Layout(root), f"{first_frame(drive) + frame.number:010d}"
-    for number, picture in enumerate((frame.left, frame.right)):
-        if picture is None:
+    for number, seen in enumerate((frame.left, frame.right)):
+        if seen is None:
             continue
-        write_bytes(layout.images(drive, camera=number) / f"{name}.png", _png(picture.image[..., ::-1], 2))
+        if picture:
+            write_bytes(layout.images(drive, camera=number) / f"{name}.png", _png(seen.image[..., ::-1], 2))
         if labels:
             maps = {
-                "semantic": (picture.value // 1000).astype(np.uint8),
-                "instance": picture.value,
-                "confidence": confidence(picture.value, picture.depth),
+                "semantic": (seen.value // 1000).astype(np.uint8),
+                "instance": seen.value,
+                "confidence": confidence(seen.value, seen.depth),
             }
             for kind, values in maps.items():
                 write_bytes(layout.labels(drive, kind, camera=number) / f"{name}.png", _png(values, 3))
-    write_bytes(layout.scans(drive) / f"{name}.bin", frame.scan.astype("<f4").tobytes())
+    if frame.scan is not None:
+        write_bytes(layout.scans(drive) / f"{name}.bin", frame.scan.astype("<f4").tobytes())
     if truth:
         folder, buffer = truth_folder(root, drive), io.BytesIO()
         np.save(buffer, frame.left.depth)

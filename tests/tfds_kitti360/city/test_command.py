@@ -69,6 +69,12 @@ def test_the_exact_truth_can_be_left_out(tmp_path, city):
         assert path.read_bytes() == (city / path.relative_to(tmp_path)).read_bytes()
 
 
+def test_scans_can_be_left_out(tmp_path):
+    assert main([f"--out={tmp_path}", "--drives=1", "--frames=3", "--size=64x160", "--seed=5", "--no_scans"]) == 0
+    paths = layout.Layout(tmp_path)
+    assert len(list(paths.images(0).iterdir())) == 3 and not (tmp_path / "data_3d_raw").exists()
+
+
 def test_the_last_drive_is_the_val_list(city):
     train, val = (layout.Layout(city).frame_list(split).read_text().splitlines() for split in ("train", "val"))
     assert train and all("drive_0000_sync" in line for line in train)
@@ -99,6 +105,7 @@ def test_a_second_run_keeps_what_is_finished_and_redoes_the_rest(city):
         (["--drives=0"], "1 to 9 drives"),
         (["--frames=2"], "3 frames"),
         (["--seed=-1"], "seed"),
+        (["--focal=552"], "share of the image's width"),
     ],
 )
 def test_mistakes_end_with_one_sentence_and_status_2(flags, words, tmp_path, capsys):

@@ -46,6 +46,21 @@ def test_a_shape_moves_with_its_velocity():
     assert _distance(shape, (0, 0, 0), (1, 0, 0), time=-0.5) == pytest.approx(8.0)  # 9 - 0.5 * 2
 
 
+def test_dents_lie_inside_the_ellipsoid_and_differ_from_place_to_place():
+    y, z = (a.ravel().astype(np.float32) for a in np.meshgrid(np.linspace(-1, 1, 41), np.linspace(-1, 1, 41)))
+    rays = [np.float32(0), y, z], [np.float32(1), np.float32(0), np.float32(0)], np.float32(0)
+
+    def radius(bump):
+        geometry = shapes.ellipsoid((10, 0, 0), (2, 1, 1), GREY, bump=bump).geometry
+        distance = np.asarray(raycast.intersect(*rays, lambda column: geometry[:, column]))
+        return np.sqrt(((distance - 10) / 2) ** 2 + y**2 + z**2)[np.isfinite(distance)]
+
+    np.testing.assert_allclose(radius(0.0), 1.0, atol=1e-5)
+    dented = radius(0.5)
+    assert 0.5**0.5 - 1e-5 < dented.min() < 0.85 and 0.97 < dented.max() < 1 + 1e-5
+    assert len(dented) < len(radius(0.0))  # the outline is dented too
+
+
 def _many(rng, count):
     make = (shapes.box, shapes.ellipsoid)
     parts = [
@@ -58,7 +73,7 @@ def _many(rng, count):
 
 def test_tiles_find_what_a_search_of_all_shapes_finds():
     geometry = _many(np.random.default_rng(0), 60)
-    size, tile = (48, 96), (8, 32)
+    size, tile = (48, 96), (8, 8)
     grid = (size[0] // tile[0], size[1] // tile[1])
     intrinsics = np.array([[60.0, 0, 47.5], [0, 60.0, 23.5], [0, 0, 1]])
     camera_from_local = np.array([[0.0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
