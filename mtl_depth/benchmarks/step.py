@@ -22,7 +22,7 @@ from mtl_depth.tasks import assemble
 def ours(options: argparse.Namespace) -> contest.Ours:
     """What `train` runs for configs/depth.py: the same factories, the same wrapper, the same donated state."""
     train = config.Train(batch_size=options.batch)
-    model = config.Model(depth=options.depth, width=options.width, dtype=options.dtype)
+    model = config.Model(**contest.model(options))
     balance = balances.make(train.balance, config.Tasks(depth=config.DepthTask()))
     network, tasks = assemble(model, balance.tasks)
     network = network.clone(gradient_scales=tuple(balance.scales.items()))
@@ -57,7 +57,7 @@ def ours(options: argparse.Namespace) -> contest.Ours:
 def theirs(options: argparse.Namespace, *, compiled: bool) -> Callable[[], Any]:
     """The same step in PyTorch."""
     return contest.peer.make_step(
-        make_batch(options), depth=options.depth, width=options.width, dtype=options.dtype,
+        make_batch(options), **contest.model(options),
         augmented=config.Train().augment, compiled=compiled,
     )  # fmt: skip
 
