@@ -35,8 +35,9 @@ def parser(name: str, *, batch: int, rounds: int) -> argparse.ArgumentParser:
         "--size", type=measure.height_and_width, default=(192, 640), help="HEIGHTxWIDTH of the pictures (192x640)"
     )
     options.add_argument("--batch", type=int, default=batch, help=f"pictures or clips at a time ({batch})")
-    options.add_argument("--depth", type=int, default=18, help="layers of the ResNets (18)")
-    options.add_argument("--width", type=float, default=1.0, help="factor on their channels (1)")
+    options.add_argument("--encoder", default="resnet18", help="a name in the table of encoders (resnet18)")
+    options.add_argument("--width", type=float, default=1.0, help="factor on its channels (1)")
+    options.add_argument("--decoder_width", type=float, default=None, help="factor on the decoder's, if another")
     options.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="inside the networks")
     options.add_argument("--steps", type=int, default=rounds, help=f"rounds that are timed ({rounds})")
     options.add_argument("--threads", type=int, default=0, help="CPU cores (0: all that this process may use)")
@@ -44,6 +45,11 @@ def parser(name: str, *, batch: int, rounds: int) -> argparse.ArgumentParser:
     options.add_argument("--profile", action="store_true", help="also where our time goes (CPU)")
     options.add_argument("--json", default=None, help="also write the table here")
     return options
+
+
+def model(options: argparse.Namespace) -> dict[str, Any]:
+    """The settings of `config.Model` among the options."""
+    return {name: getattr(options, name) for name in ("encoder", "width", "decoder_width", "dtype")}
 
 
 def run(
@@ -97,7 +103,7 @@ def run(
         for label, timing in times.items()
     ]
     ratios = {f"time / {label}": times["ours"].median / times[label].median for label in times if label != "ours"}
-    settings = ("size", "batch", "depth", "width", "dtype", "steps")
+    settings = ("size", "batch", "encoder", "width", "decoder_width", "dtype", "steps")
     facts = {name: getattr(options, name) for name in settings}
     facts |= {"matmul GFLOP/s": peaks.flops / 1e9, "copy GB/s": peaks.bytes / 1e9}
     if options.profile:

@@ -18,7 +18,7 @@ from mtl_depth.tasks import assemble
 
 def ours(options: argparse.Namespace) -> comparison.Ours:
     """What `evaluate` and `predict` run for configs/depth.py."""
-    model = config.Model(depth=options.depth, width=options.width, dtype=options.dtype)
+    model = config.Model(**comparison.model(options))
     network, tasks = assemble(model, config.Tasks(depth=config.DepthTask()))
     variables = jax.jit(functools.partial(init, network, size=options.size))(jax.random.key(0))
     images = jax.device_put(make_images(options))
@@ -31,9 +31,7 @@ def ours(options: argparse.Namespace) -> comparison.Ours:
 
 def theirs(options: argparse.Namespace, *, compiled: bool) -> Callable[[], Any]:
     """The same in PyTorch."""
-    return comparison.peer.make_inference(
-        make_images(options), depth=options.depth, width=options.width, dtype=options.dtype, compiled=compiled
-    )
+    return comparison.peer.make_inference(make_images(options), **comparison.model(options), compiled=compiled)
 
 
 def make_images(options: argparse.Namespace) -> np.ndarray:

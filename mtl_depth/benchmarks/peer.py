@@ -6,7 +6,7 @@ Channels last, autocast, fused Adam, folded normalisation, identity errors once;
 import numpy
 import torch
 
-from mtl_depth.benchmarks import peer_networks, peer_objective
+from mtl_depth.benchmarks import peer_efficientnet, peer_networks, peer_objective
 from mtl_depth.benchmarks.peer_networks import Monodepth2
 
 LEARNING_RATE = 1e-4
@@ -17,22 +17,21 @@ def device():
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def make_step(batch, *, depth, width, dtype, augmented, compiled):
+def make_step(batch, *, encoder, width, decoder_width, dtype, augmented, compiled):
     """A function that trains one step on `batch` (arrays `image` b t h w 3 uint8, `intrinsics` b 3 3), gives the loss.
 
     Args:
         batch: our step's.
-        depth: layers of the ResNets.
+        encoder: name of the encoders.
         width: factor on their channels.
+        decoder_width: factor on the depth decoder's; None: the same.
         dtype: "float32" or "bfloat16" (autocast in the networks; geometry and losses stay float32).
         augmented: whether pictures are flipped and their colours changed, as our step does.
         compiled: whether torch.compile makes one program of the forward pass, and of the backward pass.
     """
     place = device()
-    model = Monodepth2(depth, width).to(place, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.Adam(
-        [p for name, p in model.named_parameters() if ".fc." not in name], lr=LEARNING_RATE, fused=True
-    )
+    model = Monodepth2(encoder, width, decoder_width=decoder_width).to(place, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)  # classifiers get no gradient
     images = torch.tensor(numpy.asarray(batch["image"])).permute(0, 1, 4, 2, 3).to(place)
     matrix = torch.tensor(numpy.asarray(batch["intrinsics"])).to(place)
 
@@ -69,10 +68,10 @@ def loss(model, clean, seen, intrinsics, noise, *, dtype="float32"):
     return terms.mean(), won
 
 
-def make_inference(images, *, depth, width, dtype, compiled):
+def make_inference(images, *, encoder, width, decoder_width, dtype, compiled):
     """A function that answers disparities and the depth of `images` b h w 3 in [0, 1]; the arguments of `make_step`."""
     place = device()
-    model = Monodepth2(depth, width).eval()
+    model = Monodepth2(encoder, width, decoder_width=decoder_width).eval()
     for part in (model.encoder, model.pose_encoder):
         fold_normalisation(part)
     model = model.to(place, memory_format=torch.channels_last)
@@ -98,8 +97,15 @@ def make_inference(images, *, depth, width, dtype, compiled):
 
 
 def fold_normalisation(network):
-    """Merges every BatchNorm of a ResNet in evaluation mode into the convolution before it."""
+    """Merges every BatchNorm of an encoder in evaluation mode into the convolution before it."""
     fuse = torch.nn.utils.fuse_conv_bn_eval
+    for module in network.modules():
+        if isinstance(module, (peer_efficientnet.EfficientNetLite, peer_efficientnet.Block)):
+            for convolution, norm in module.pairs():
+                setattr(module, convolution, fuse(getattr(module, convolution), getattr(module, norm)))
+                setattr(module, norm, torch.nn.Identity())
+    if isinstance(network, peer_efficientnet.EfficientNetLite):
+        return
     network.conv1, network.bn1 = fuse(network.conv1, network.bn1), torch.nn.Identity()
     for block in (module for module in network.modules() if isinstance(module, peer_networks.Residual)):
         for n in range(1, block.convolutions + 1):

@@ -7,6 +7,8 @@ import numpy
 import torch
 from torch.nn import functional as F
 
+from mtl_depth.benchmarks.peer_efficientnet import EfficientNetLite
+
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 
 
@@ -77,6 +79,13 @@ class ResNet(torch.nn.Module):
         return features
 
 
+def make_encoder(name, width=1.0, images=1):
+    """The encoder of that name in our table."""
+    if name.startswith("resnet"):
+        return ResNet(int(name.removeprefix("resnet")), width, images)
+    return EfficientNetLite(name, width, images)
+
+
 class Named(torch.nn.Module):
     """A module under a name, as the published state dicts nest them."""
 
@@ -142,11 +151,11 @@ class PoseDecoder(torch.nn.Module):
 class Monodepth2(torch.nn.Module):
     """Encoder, depth decoder, pose encoder and pose decoder; images are b 3 h w."""
 
-    def __init__(self, depth=18, width=1.0, seed=0):
+    def __init__(self, encoder="resnet18", width=1.0, seed=0, decoder_width=None):
         super().__init__()
         torch.manual_seed(seed)
-        self.encoder, self.pose_encoder = ResNet(depth, width), ResNet(depth, width, images=2)
-        self.depth = DepthDecoder(self.encoder.channels, width)
+        self.encoder, self.pose_encoder = make_encoder(encoder, width), make_encoder(encoder, width, images=2)
+        self.depth = DepthDecoder(self.encoder.channels, width if decoder_width is None else decoder_width)
         self.pose = PoseDecoder(self.encoder.channels[-1], width)
         for module in self.modules():
             if isinstance(module, torch.nn.BatchNorm2d):

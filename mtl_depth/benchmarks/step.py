@@ -22,7 +22,7 @@ from mtl_depth.training.step import make_train_step
 def ours(options: argparse.Namespace) -> comparison.Ours:
     """What `train` runs for configs/depth.py: the same factories, the same wrapper, the same donated state."""
     train = config.Train(batch_size=options.batch)
-    model = config.Model(depth=options.depth, width=options.width, dtype=options.dtype)
+    model = config.Model(**comparison.model(options))
     balance = balances.make(train.balance, config.Tasks(depth=config.DepthTask()))
     network, tasks = assemble(model, balance.tasks)
     network = network.clone(gradient_scales=tuple(balance.scales.items()))
@@ -57,7 +57,7 @@ def ours(options: argparse.Namespace) -> comparison.Ours:
 def theirs(options: argparse.Namespace, *, compiled: bool) -> Callable[[], Any]:
     """The same step in PyTorch."""
     return comparison.peer.make_step(
-        make_batch(options), depth=options.depth, width=options.width, dtype=options.dtype,
+        make_batch(options), **comparison.model(options),
         augmented=config.Train().augment, compiled=compiled,
     )  # fmt: skip
 

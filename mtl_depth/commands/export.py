@@ -74,10 +74,13 @@ def write_safetensors(
 ) -> None:
     """model.safetensors: `params/encoder/...` and `batch_stats/...`; the configuration as JSON in its metadata.
 
-    `half` stores float16, in half of the space; it is computed with as float32 all the same.
+    `half` stores parameters as float16, in half of the space; they are computed with as float32 all the same.
     """
     flat = flax.traverse_util.flatten_dict(perceiver.variables, sep="/")
-    arrays = {name: np.ascontiguousarray(value, np.float16 if half else None) for name, value in flat.items()}
+    arrays = {
+        name: np.ascontiguousarray(value, np.float16 if half and name.startswith("params/") else None)
+        for name, value in flat.items()
+    }
     metadata = {"config": json.dumps(to_dict(perceiver.config)), "layout": "channels last; kernels height width in out"}
     safetensors.numpy.save_file(arrays, output / "model.safetensors", metadata=metadata)
 

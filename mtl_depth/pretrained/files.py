@@ -1,7 +1,6 @@
-"""Weight files to named NumPy arrays. No pickle is ever run: torch reads `.pth` with `weights_only`."""
+"""Weight files to named NumPy arrays, and back to `.pth`. No pickle is ever run."""
 
 import pathlib
-import pickle
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -9,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mtl_depth.errors import UserError
+from mtl_depth.pretrained import torch_file
 
 SUFFIXES = (".pth", ".safetensors", ".npz")
-_MOST_BYTES = 1 << 33  # a ResNet-50 has a hundredth of it
 
 
 def read_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
@@ -25,7 +24,7 @@ def read_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
         raise UserError(f"There is no weight file {path}; give the path of one.")
     if path.suffix not in SUFFIXES:
         raise UserError(f"{path} is not a weight file; these end in {', '.join(SUFFIXES)}.")
-    reader = {".pth": _read_torch, ".safetensors": _read_safetensors, ".npz": _read_npz}[path.suffix]
+    reader = {".pth": torch_file.read, ".safetensors": _read_safetensors, ".npz": _read_npz}[path.suffix]
     try:
         entries = reader(path)
     except UserError:
@@ -42,24 +41,6 @@ def write_torch(entries: Mapping[str, Any], path: pathlib.Path) -> None:
     torch.save({k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in entries.items()}, path)
 
 
-def _read_torch(path: pathlib.Path) -> Mapping[str, Any]:
-    torch = _torch(f"reading {path}")
-    try:
-        entries = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path} was not loaded: it is damaged, or its pickle holds more than tensors and could run code."
-        ) from error
-    if not isinstance(entries, dict) or not all(isinstance(name, str) for name in entries):
-        raise UserError(f"{path} holds no named tensors; save the network's state_dict().")
-    return {
-        name: value.detach().to(torch.float32 if value.is_floating_point() else value.dtype).numpy()
-        if isinstance(value, torch.Tensor)
-        else value
-        for name, value in entries.items()
-    }
-
-
 def _read_safetensors(path: pathlib.Path) -> Mapping[str, Any]:
     from safetensors.numpy import load_file
 
@@ -68,7 +49,7 @@ def _read_safetensors(path: pathlib.Path) -> Mapping[str, Any]:
 
 def _read_npz(path: pathlib.Path) -> Mapping[str, Any]:
     with zipfile.ZipFile(path) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES:
+        if sum(entry.file_size for entry in archive.infolist()) > torch_file.MOST_BYTES:
             raise UserError(f"{path} would unpack to more than any network has; it is damaged or made to fill memory.")
     with np.load(path, allow_pickle=False) as archive:
         return dict(archive)

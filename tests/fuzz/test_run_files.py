@@ -31,25 +31,46 @@ def npz() -> bytes:
     return buffer.getvalue()
 
 
-def pth() -> bytes:
+def pth(**options) -> bytes:
     torch = pytest.importorskip("torch")
     buffer = io.BytesIO()
-    torch.save({"conv1.weight": torch.ones(2, 3), "height": 192}, buffer)
+    torch.save({"conv1.weight": torch.ones(2, 3), "height": 192}, buffer, **options)
     return buffer.getvalue()
 
 
+def repacked(program: bytes) -> bytes:
+    """A sound archive whose pickle is that one: checksums no longer protect it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(pth())) as sound, zipfile.ZipFile(buffer, "w") as archive:
+        for name in sound.namelist():
+            archive.writestr(name, program if name.endswith("data.pkl") else sound.read(name))
+    return buffer.getvalue()
+
+
+def program() -> bytes:
+    with zipfile.ZipFile(io.BytesIO(pth())) as archive:
+        return archive.read(next(name for name in archive.namelist() if name.endswith("data.pkl")))
+
+
 WEIGHTS = {
-    ".npz": npz,
-    ".pth": pth,
-    ".safetensors": lambda: safetensors.numpy.save({name: np.asarray(x) for name, x in ARRAYS.items()}),
+    "npz": (".npz", npz, bytes),
+    "pth": (".pth", pth, bytes),
+    "pth, its pickle": (".pth", program, repacked),
+    "pth of old": (".pth", lambda: pth(_use_new_zipfile_serialization=False), bytes),
+    "safetensors": (
+        ".safetensors",
+        lambda: safetensors.numpy.save({k: np.asarray(x) for k, x in ARRAYS.items()}),
+        bytes,
+    ),
 }
 
 
-@pytest.mark.parametrize("ending", WEIGHTS)
+@pytest.mark.parametrize("kind", WEIGHTS)
 @fuzzing.fuzz()
 @given(data=st.data())
-def test_weights(tmp_path, ending, data):
-    path = fuzzing.place(tmp_path, f"encoder{ending}", data.draw(fuzzing.damaged(WEIGHTS[ending]())))
+def test_weights(tmp_path, kind, data):
+    ending, make, packed = WEIGHTS[kind]
+    path = fuzzing.place(tmp_path, f"encoder{ending}", packed(data.draw(fuzzing.damaged(make()))))
     found = fuzzing.attempt("weights", lambda: read_arrays(path))
     assert found is None or all(isinstance(x, np.ndarray) for x in found.values())
 

@@ -38,15 +38,21 @@ def read_npz(**arrays):
 
 
 def bomb(at, patch):
-    patch.setattr(files, "_MOST_BYTES", 10)
+    patch.setattr(files.torch_file, "MOST_BYTES", 10)
     with zipfile.ZipFile(at / "a.npz", "w") as archive:
         archive.writestr("a.npy", bytes(100))
     files.read_arrays(at / "a.npz")
 
 
+def spread(at):
+    torch = pytest.importorskip("torch")
+    torch.save({"a": torch.zeros(1).expand(1 << 31)}, at / "a.pth")
+    files.read_arrays(at / "a.pth")
+
+
 def without_torch(at, patch):
     patch.setitem(sys.modules, "torch", None)
-    read("a.pth")(at)
+    files.write_torch({}, at / "a.pth")
 
 
 def not_on_the_hub(at, patch):
@@ -118,16 +124,18 @@ ROWS: list[Row] = [
         "{at}/a.onnx is not a weight file", ".pth, .safetensors, .npz"),
     row("pretrained.files.read_arrays: {} cannot", "half a file", read("a.safetensors", b"PK"),
         "{at}/a.safetensors cannot be read", "truncated"),
-    row("pretrained.files._read_torch: {} was not", "a pickle of anything", read_pth(types.SimpleNamespace(a=1)),
+    row("pretrained.torch_file.read: {} was not", "a pickle of anything", read_pth(types.SimpleNamespace(a=1)),
         "{at}/a.pth was not loaded", "could run code"),
-    row("pretrained.files._read_torch: {} holds no", "a list of tensors", read_pth([1]),
+    row("pretrained.torch_file.read: {} holds no", "a list of tensors", read_pth([1]),
         "{at}/a.pth holds no named tensors", "state_dict()"),
+    row("pretrained.torch_file.read: {} would", "a small tensor spread over memory", spread,
+        "{at}/a.pth would unpack to more"),
     row("pretrained.files._read_npz", "a bomb", bomb, "{at}/a.npz would unpack to more"),
     row("pretrained.files._as_array: {}: {} is a", "a word among tensors", read_pth({"net.0.bias": "zero"}),
         "{at}/a.pth: net.0.bias is a str", "state_dict()"),
     row("pretrained.files._as_array: {}: {} holds no", "words for numbers", read_npz(a=np.array(["zero"])),
         "{at}/a.npz: a holds no numbers"),
-    row("pretrained.files._torch", "no torch for its files", without_torch, "{at}/a.pth needs torch",
+    row("pretrained.files._torch", "no torch to write its files", without_torch, "Writing a.pth needs torch",
         "pip install -c constraints.txt -e '.[torch]'"),
     row("pretrained.hub.resolve_weights: There is no", "a name that is none",
         lambda at: hub.resolve_weights(str(at / "a.pth")), "There is no weight file {at}/a.pth", "timm/resnet18"),

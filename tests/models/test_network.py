@@ -27,7 +27,7 @@ def torch_network():
     pytest.importorskip("torch")
     from mtl_depth.benchmarks.peer_networks import Monodepth2
 
-    return Monodepth2(18, WIDTH)
+    return Monodepth2("resnet18", WIDTH)
 
 
 @pytest.fixture(scope="module")

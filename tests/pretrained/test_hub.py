@@ -1,4 +1,4 @@
-"""Weights by name: local files, the hub when it can be had, a reason when it cannot, and `.pth` without torch."""
+"""Weights by name: local files, those of pip, the hub when it can be had, a reason when it cannot."""
 
 import sys
 import types
@@ -95,14 +95,6 @@ def test_without_the_client_there_is_a_reason(monkeypatch):
     assert "pip install -c constraints.txt -e '.[hub]'" in reason
 
 
-def test_without_torch_pth_files_name_the_extra(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    path = tmp_path / "resnet18.pth"
-    path.touch()
-    with pytest.raises(UserError, match=r"pip install -c constraints.txt -e '\.\[torch\]'"):
-        pretrained.load_resnet(path)
-
-
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "resnet18.onnx"
     path.touch()
@@ -112,7 +104,7 @@ def test_other_files_are_refused(tmp_path):
         pretrained.load_resnet(tmp_path / "absent.pth")
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".pth"])
 def test_damaged_files_are_refused(suffix, tmp_path):
     path = tmp_path / f"resnet18{suffix}"
     path.write_bytes(b"PK but nothing else")

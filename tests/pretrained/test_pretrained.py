@@ -25,7 +25,7 @@ QUICK = {"xla_backend_optimization_level": 0}  # halves the time to compile
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """(folder, the network it was saved from) of a ResNet-18."""
-    source = torch_reference.Monodepth2(18).eval()
+    source = torch_reference.Monodepth2("resnet18").eval()
     folder = tmp_path_factory.mktemp("checkpoint")
     source.save(folder, *SIZE)
     return folder, source
@@ -34,7 +34,7 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture(scope="module")
 def deep_checkpoint(tmp_path_factory):
     """The same of a ResNet-50, without a pose network."""
-    source = torch_reference.Monodepth2(50).eval()
+    source = torch_reference.Monodepth2("resnet50").eval()
     folder = tmp_path_factory.mktemp("checkpoint")
     source.save(folder, *SIZE)
     for name in ("pose_encoder", "pose"):
@@ -78,7 +78,7 @@ def test_an_export_is_loaded_strictly_and_equals_its_source(checkpoint, tmp_path
     folder, _ = checkpoint
     variables = pretrained.load_monodepth2(folder)
     pretrained.export_monodepth2(variables, tmp_path / "new" / "folder", height=SIZE[0], width=SIZE[1])
-    other = torch_reference.Monodepth2(18, seed=1)
+    other = torch_reference.Monodepth2("resnet18", seed=1)
     parts = {"encoder": other.encoder, "pose_encoder": other.pose_encoder}
     parts = {name: torch_reference.Named("encoder", module) for name, module in parts.items()}
     for name, module in {**parts, "depth": other.depth, "pose": other.pose}.items():
@@ -101,7 +101,7 @@ def test_longer_translations_go_into_the_exported_weights(checkpoint, tmp_path):
     variables = pretrained.load_monodepth2(checkpoint[0])
     second_from_first = motion(variables, IMAGES, IMAGES[::-1].copy())
     pretrained.export_monodepth2(variables, tmp_path, height=SIZE[0], width=SIZE[1], translation_unit=50.0)
-    other = torch_reference.Monodepth2(18, seed=1)
+    other = torch_reference.Monodepth2("resnet18", seed=1)
     encoder = torch_reference.Named("encoder", other.pose_encoder)
     for name, module in {"pose_encoder": encoder, "pose": other.pose}.items():
         module.load_state_dict(torch.load(tmp_path / f"{name}.pth", weights_only=True), strict=True)

@@ -22,7 +22,7 @@ FILES = ("encoder", "depth", "pose_encoder", "pose")
 def folder(tmp_path_factory):
     """A good checkpoint folder of a ResNet-18."""
     path = tmp_path_factory.mktemp("good")
-    torch_reference.Monodepth2(18).save(path)
+    torch_reference.Monodepth2("resnet18").save(path)
     return path
 
 

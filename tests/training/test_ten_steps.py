@@ -66,7 +66,7 @@ def make_batch():
 
 def make_reference():
     """Networks whose pose is biased to a clear motion, to the right and down like the texture's."""
-    reference = peer_networks.Monodepth2(18, WIDTH).double().train()
+    reference = peer_networks.Monodepth2("resnet18", WIDTH).double().train()
     with torch.no_grad():
         reference.pose.net[3].bias[:6] = torch.tensor([0.5, -0.5, 0.25, 3.0, 1.0, -0.5])
     return reference
