@@ -2,7 +2,7 @@
 
 import fake_run
 import pytest
-from edges.cases import NAMES
+from edges.prediction_cases import NAMES
 
 from mtl_depth.data import intrinsics
 

@@ -5,7 +5,7 @@ import pathlib
 import fake_run
 import numpy as np
 import PIL.Image
-from edges.cases import GERMAN, NAMES, Table, film, happens, look, put
+from edges.prediction_cases import GERMAN, NAMES, Table, film, happens, look, put
 
 from mtl_depth.commands import predict
 from mtl_depth.media import image_files, inputs

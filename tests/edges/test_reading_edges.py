@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
-from edges.cases import PICTURE, Table, film, happens, look, put
+from edges.prediction_cases import PICTURE, Table, film, happens, look, put
 
 from mtl_depth.media import image_files, inputs
 from mtl_depth.media.video_writer import Film

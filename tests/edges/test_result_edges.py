@@ -6,7 +6,7 @@ import fake_run
 import numpy as np
 import PIL.Image
 import pytest
-from edges.cases import NAMES, PICTURE, Table, film, happens, look, put
+from edges.prediction_cases import NAMES, PICTURE, Table, film, happens, look, put
 
 from mtl_depth.commands import predict
 from mtl_depth.media import inputs, video_writer, visualize

@@ -8,7 +8,7 @@ import fake_run
 import numpy as np
 import PIL.Image
 import pytest
-from edges.cases import PICTURE, Table, happens, put
+from edges.prediction_cases import PICTURE, Table, happens, put
 
 from mtl_depth.commands import evaluate_folder
 
