@@ -12,9 +12,15 @@ def read(text: str | None, *, size: tuple[int, int]) -> Intrinsics:
     """The intrinsics of pictures of `size` (height, width) from `fx,fy,cx,cy` or a file; None: a stated guess.
 
     Raises:
-        UserError: these are not intrinsics.
+        UserError: these are not intrinsics of a pinhole camera.
     """
     try:
-        return choose(text, None, size=size)
+        found = choose(text, None, size=size)
     except DatasetError as error:
         raise UserError(f"{error}.") from None
+    if found.distortion:
+        raise UserError(
+            f"{found.origin} has a lens that bends straight lines, and pictures are taken as they are here; undistort "
+            "them, and give the pinhole camera that sees them so."
+        )
+    return found
