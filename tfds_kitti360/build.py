@@ -111,7 +111,8 @@ def build(
             ) from None
         seconds, frames = time.perf_counter() - started, builder.info.splits.total_num_examples
         cost = f"\nthat took {seconds:.1f} s, {frames / seconds:.1f} frames per second"
-        return f"{_report(builder)}built: {_summary(builder)}{cost}{_next(builder, data_dir)}"
+        notes = "".join(f"\nnote: {sentence}" for sentence in builder.info.metadata["counts"])
+        return f"{_report(builder)}built: {_summary(builder)}{notes}{cost}{_next(builder, data_dir)}"
 
 
 def _check_numbers(size: tuple[int, int] | None, workers: int) -> None:
@@ -199,7 +200,6 @@ def _report(builder) -> str:
     if lines:
         lines.append(f"warning: {len(lines)} damaged frames or rows were left out")
     lines += [f"warning: {sentence}" for sentence in found["remarks"]]
-    lines += [f"note: {sentence}" for sentence in found["counts"]]
     lines += [
         f"warning: drive {name} has no usable clip"
         for name, drive in found["drives"].items()

@@ -19,7 +19,7 @@ from tfds_kitti360.velodyne import depth_image, read_scan
 
 DEPTH_SCALE = 256  # stored depth is round(metres * 256) as uint16
 _BITS = {"semantic": 8, "instance": 16, "confidence": 16}
-_KNOWN = np.isin(np.arange(66), [label.id for label in LABELS])  # values // 1000 of 16 bits end at 65
+_KNOWN = np.isin(np.arange(256), [label.id for label in LABELS])  # not -1, the licence plate: no picture has it
 _LAST_TRAIN_ID, _IGNORED_TRAIN_ID = 18, 255
 _MOST_DISAGREEMENT = 0.01  # share of the pixels where semantic and instance image may differ: each task reads its own
 

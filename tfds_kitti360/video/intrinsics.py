@@ -51,11 +51,7 @@ def choose(text: str | None, fov: float | None, *, size: tuple[int, int]) -> Int
         )
     focal = size[1] / 2 / math.tan(math.radians(fov) / 2)
     matrix = np.array([[focal, 0, (size[1] - 1) / 2], [0, focal, (size[0] - 1) / 2], [0, 0, 1]])
-    if distortion:
-        warnings.append(
-            f"{origin} has a lens that bends straight lines; frames are undistorted, which crops them a little"
-        )
-    return Intrinsics(matrix, origin, (*warnings, *oddities(matrix, size=size)), distortion)
+    return Intrinsics(matrix, origin, (*warnings, *oddities(matrix, size=size)))
 
 
 def field_of_view(focal: float, side: int) -> float:
@@ -92,7 +88,8 @@ def oddities(matrix: np.ndarray, *, size: tuple[int, int]) -> list[str]:
 
 
 def _from_numbers(camera: camera_files.Camera, size: tuple[int, int]) -> Intrinsics:
-    (fx, fy, cx, cy), given_size, origin, distortion = camera
+    numbers, given_size, origin, distortion = camera
+    fx, fy, cx, cy = numbers
     if not all(math.isfinite(number) and abs(number) < 1e6 for number in numbers) or min(fx, fy) <= 0:
         raise DatasetError(f"{origin}: {fx:g}, {fy:g}, {cx:g}, {cy:g} are not a camera's fx, fy, cx, cy")
     warnings = []
@@ -114,6 +111,10 @@ def _from_numbers(camera: camera_files.Camera, size: tuple[int, int]) -> Intrins
             "which is right if these are resized, and wrong if they are cropped"
         )
         matrix = resize_intrinsics(matrix, old=given_size, new=size)
+    if distortion:
+        warnings.append(
+            f"{origin} has a lens that bends straight lines; frames are undistorted, which crops them a little"
+        )
     if distortion:
         warnings.append(
             f"{origin} has a lens that bends straight lines; frames are undistorted, which crops them a little"
