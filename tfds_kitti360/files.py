@@ -42,11 +42,11 @@ def read_bytes(path: str | os.PathLike[str], *, most: int | None = None) -> byte
       OSError: it cannot be read; `strerror` says why.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise OSError(0, f"it is {'a folder' if stat.S_ISDIR(mode) else 'a named pipe or a device'}, not a file")
     with open(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            what = "a folder" if stat.S_ISDIR(mode) else "a named pipe or a device"
-            raise OSError(0, f"it is {what}, not a file")
         return file.read() if most is None else file.read(most)
 
 
@@ -72,7 +72,11 @@ def list_folder(folder: pathlib.Path, endings: Sequence[str]) -> Listing:
         raise DatasetError(f"{folder} cannot be listed ({error.strerror}); make it readable") from None
     files, unread = [], {}
     for entry in entries:
-        if reason := _unread(entry, endings):
+        try:
+            reason = _unread(entry, endings)
+        except OSError as error:  # a loop of links, a broken disk
+            reason = f"unreadable: {error.strerror}"
+        if reason:
             unread.setdefault(reason, []).append(entry.name)
         else:
             files.append(folder / entry.name)

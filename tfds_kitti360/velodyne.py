@@ -8,7 +8,8 @@ from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.files import read_bytes
 
 _POINT_BYTES = 16  # x, y, z, reflectance as float32
-_FARTHEST = 1000.0  # metres; the scanner sees 120
+_FARTHEST, _NEAREST = 1000.0, 1e-6  # metres; the scanner sees 120
+_MOST_ABSURD = 0.1  # share of the points; float64 read as float32 has half
 _MOST_BYTES = 1 << 26  # four million points; the scanner gives some 120,000
 
 
@@ -39,9 +40,12 @@ def _strange(points: np.ndarray) -> str:
     flat = points.ravel()
     if flat.size >= 500 and flat.size % 5 == 0 and flat[4::5].any() and np.isin(flat[4::5], np.arange(128)).all():
         return "holds five numbers for each point, the last one the number of a laser beam, as nuScenes has them"
-    with np.errstate(invalid="ignore"):
-        near = np.abs(points[:, :3]) < _FARTHEST
-    return "" if near.mean() > 0.5 else f"holds points farther than {_FARTHEST:g} m"
+    distance = np.abs(points[:, :3])
+    meant = (distance < _FARTHEST) & ((distance == 0) | (distance > _NEAREST))
+    absurd = 1 - meant.all(axis=1).mean()
+    if absurd <= _MOST_ABSURD:
+        return ""
+    return f"holds coordinates beyond {_FARTHEST:g} m, or no numbers, in {absurd:.0%} of its points"
 
 
 def depth_image(

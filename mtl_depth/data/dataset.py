@@ -163,7 +163,7 @@ def why_no_clip(dataset: Dataset, data: Data, *, split: str, reads: Reads) -> st
             return f"none of its frames is {split} ({others}); build more frames"
         return (
             f"none of its frames is {split} ({others}), as the official lists say, or because its drives are test "
-            "drives of the benchmark; build drives that the lists name, or remove both lists to split every drive by time"
+            "drives of the benchmark; build drives that the lists name, or remove both lists to split drives by time"
         )
     if not clips(dataset, data, split=split, reads=frozenset()):
         return (

@@ -14,13 +14,11 @@ PLAUSIBLE_FOV = (20.0, 150.0)  # degrees; below a telescope, above no pinhole ca
 
 
 class Intrinsics(NamedTuple):
-    """The camera matrix [3 3] in pixels, centre of the top left pixel (0, 0); where it comes from; what is odd; and the
-    coefficients of OpenCV's lens model (k1, k2, p1, p2, k3, ...), none for a pinhole camera."""
+    """The camera matrix [3 3] in pixels, centre of the top left pixel (0, 0); where it comes from; what is odd."""
 
     matrix: np.ndarray
     origin: str
     warnings: tuple[str, ...]
-    distortion: tuple[float, ...] = ()
 
 
 def choose(text: str | None, fov: float | None, *, size: tuple[int, int]) -> Intrinsics:
@@ -52,6 +50,11 @@ def choose(text: str | None, fov: float | None, *, size: tuple[int, int]) -> Int
     focal = size[1] / 2 / math.tan(math.radians(fov) / 2)
     matrix = np.array([[focal, 0, (size[1] - 1) / 2], [0, focal, (size[0] - 1) / 2], [0, 0, 1]])
     return Intrinsics(matrix, origin, (*warnings, *oddities(matrix, size=size)))
+
+
+def lens(text: str | None) -> tuple[float, ...]:
+    """The coefficients of OpenCV's lens model (k1, k2, p1, p2, k3, ...) that --intrinsics gives, none for a pinhole."""
+    return () if text is None else camera_files.read(text).distortion
 
 
 def field_of_view(focal: float, side: int) -> float:
@@ -119,4 +122,4 @@ def _from_numbers(camera: camera_files.Camera, size: tuple[int, int]) -> Intrins
         warnings.append(
             f"{origin} has a lens that bends straight lines; frames are undistorted, which crops them a little"
         )
-    return Intrinsics(matrix, origin, (*warnings, *oddities(matrix, size=size)), distortion)
+    return Intrinsics(matrix, origin, (*warnings, *oddities(matrix, size=size)))

@@ -16,7 +16,7 @@ from tfds_kitti360.progress import progress
 from tfds_kitti360.resize import reduce_image, resize_intrinsics
 from tfds_kitti360.video import check, motion, writer
 from tfds_kitti360.video.frames import Source, find_sources
-from tfds_kitti360.video.intrinsics import choose
+from tfds_kitti360.video.intrinsics import choose, lens
 from tfds_kitti360.video.lens import undistorter
 
 FOLDER = "video_frames"  # below the data_dir
@@ -105,7 +105,7 @@ def _settings(request: Request, sources: list[Source], size: tuple[int, int]) ->
         "videos": files,
         "size": list(size),
         "intrinsics": intrinsics.matrix.tolist(),
-        "distortion": list(intrinsics.distortion),
+        "distortion": list(lens(request.intrinsics)),
         "fps": request.fps,
     }
 
@@ -127,7 +127,7 @@ def _write(
         shutil.rmtree(rest, ignore_errors=True)
     full, layout = sources[0].size, Layout(partial)
     intrinsics = choose(request.intrinsics, request.fov, size=full)
-    matrix, straighten = undistorter(intrinsics, size=full)
+    matrix, straighten = undistorter(intrinsics.matrix, lens(request.intrinsics), size=full)
     stored = resize_intrinsics(matrix, old=full, new=size)
     writer.write_calibration(layout, stored, size=size)
     watched, example = [], None
