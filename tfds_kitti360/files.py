@@ -42,11 +42,11 @@ def read_bytes(path: str | os.PathLike[str], *, most: int | None = None) -> byte
       OSError: it cannot be read; `strerror` says why.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise OSError(0, f"it is {'a folder' if stat.S_ISDIR(mode) else 'a named pipe or a device'}, not a file")
     with open(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            what = "a folder" if stat.S_ISDIR(mode) else "a named pipe or a device"
-            raise OSError(0, f"it is {what}, not a file")
         return file.read() if most is None else file.read(most)
 
 
@@ -66,16 +66,36 @@ def list_folder(folder: pathlib.Path, endings: Sequence[str]) -> Listing:
       DatasetError: the folder cannot be listed.
     """
     try:
-        names = sorted(os.listdir(folder), key=natural)
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: natural(entry.name))
     except OSError as error:
         raise DatasetError(f"{folder} cannot be listed ({error.strerror}); make it readable") from None
     files, unread = [], {}
-    for name in names:
-        if reason := _unread(folder / name, endings):
-            unread.setdefault(reason, []).append(name)
+    for entry in entries:
+        try:
+            reason = _unread(entry, endings)
+        except OSError as error:  # a loop of links, a broken disk
+            reason = f"unreadable: {error.strerror}"
+        if reason:
+            unread.setdefault(reason, []).append(entry.name)
         else:
-            files.append(folder / name)
+            files.append(folder / entry.name)
     return Listing(files, unread)
+
+
+def present(path: pathlib.Path) -> bool:
+    """Whether there is a file, a folder or a link of that name; a link may lead nowhere.
+
+    Raises:
+      DatasetError: its folder cannot be looked into.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); make its folder readable") from None
+    return True
 
 
 def remark(folder: pathlib.Path, unread: dict[str, list[str]]) -> str:
@@ -100,21 +120,17 @@ def interleaved(paths: Iterable[pathlib.Path]) -> tuple[str, str] | None:
     return first if switches > len(shapes) - 1 else None
 
 
-def _unread(path: pathlib.Path, endings: Sequence[str]) -> str:
+def _unread(entry: os.DirEntry[str], endings: Sequence[str]) -> str:
     """Why a file is not read, in the words that follow a number; "" if it is."""
-    if path.name.startswith("."):
+    if entry.name.startswith("."):
         return "hidden"
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        return f"unreadable: {error.strerror}"
-    if stat.S_ISDIR(mode):
-        return "folders" if not path.name.startswith("__MACOSX") else "left by a zip of another system"
-    if not path.name.lower().endswith(tuple(endings)):
+    if entry.is_dir():
+        return "folders"
+    if not entry.name.lower().endswith(tuple(endings)):
         return f"of another kind than {' '.join(endings)}"
-    if not stat.S_ISREG(mode):
-        return "named pipes or devices"
-    return ""
+    if entry.is_file():
+        return ""
+    return "links that lead nowhere" if entry.is_symlink() else "named pipes or devices"
 
 
 def _examples(names: list[str]) -> str:
