@@ -142,6 +142,7 @@ class Evaluation:
     checkpoint: str = "latest"  # of the run folder: "latest", "best" (by Abs Rel on val) or a step
     batch_size: int = 8  # frames at a time
     flip: bool = False  # average with the mirrored picture's answer
+    flip_average: str = "mean"  # or "monodepth2": near the sides one of the two answers only, as published
 
 
 @dataclasses.dataclass

@@ -15,7 +15,8 @@ PACKAGES = ("mtl_depth", "tfds_kitti360")
 LAYERS = (
     ("errors", "config"),
     ("geometry", "image"),
-    ("losses", "metrics", "models", "data", "media", "runtime"),
+    ("losses", "metrics", "models", "data", "runtime"),
+    ("media",),
     ("tasks",),
     ("training", "pretrained"),
     ("prediction",),

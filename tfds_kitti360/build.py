@@ -3,20 +3,29 @@
 import argparse
 import contextlib
 import fcntl
+import io
 import pathlib
 import re
+import shlex
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 
-from tfds_kitti360 import clips, images
+from tfds_kitti360 import clips, images, metadata
 from tfds_kitti360.errors import DatasetError
-from tfds_kitti360.metadata import fault
+from tfds_kitti360.files import expand
 from tfds_kitti360.video.make import Request, write_download
+
+_STEP = 32  # pixels: the networks halve a picture five times
+_AGAIN = "delete that folder and build again"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status."""
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be words of the terminal's encoding
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = vars(_parser().parse_args(arguments))
     videos, camera = options.pop("video"), {name: options.pop(name) for name in ("intrinsics", "fov", "fps")}
     try:
@@ -53,21 +62,34 @@ def build(
     Raises:
       DatasetError: the download cannot be used as it is, or `data_dir` holds a build with other settings.
     """
+    started = time.perf_counter()
+    _check_numbers(size, workers)
+    data_dir = expand(data_dir)
+    if video is None:
+        manual_dir = expand(manual_dir)
+        if not manual_dir.is_dir():
+            raise DatasetError(
+                f"--manual_dir={manual_dir} is not a folder; it has to be the one that holds data_2d_raw"
+            )
+    elif stereo:
+        raise DatasetError("--stereo needs right images, and a --video has none; leave --stereo out")
     # The builder takes seconds to import, and worker processes import this module without needing it.
     from tfds_kitti360 import plan
     from tfds_kitti360.kitti360_dataset_builder import Builder
 
-    if video is None and not manual_dir.is_dir():
-        raise DatasetError(f"--manual_dir={manual_dir} is not a folder; it has to be the one that holds data_2d_raw")
-    if video is not None and stereo:
-        raise DatasetError("--stereo needs right images, and a --video has none; leave --stereo out")
     with _only_build(data_dir):
+        camera = "calibrated"
         if video is not None:
-            manual_dir, size = write_download(video, data_dir, size=size)
+            manual_dir, size, camera = write_download(video, data_dir, size=size)
         size = size or (192, 640)
         asked = {"size": tuple(size), "drives": tuple(drives), "stereo": stereo, "storage": storage}
+        folder = data_dir / "kitti360" / str(Builder.VERSION)
+        if folder.exists():
+            metadata.check_seal(folder, _AGAIN)
         try:
-            builder = Builder(data_dir=str(data_dir), workers=workers, skip_damaged=skip_damaged, **asked)
+            builder = Builder(
+                data_dir=str(data_dir), workers=workers, skip_damaged=skip_damaged, camera=camera, **asked
+            )
             dict(builder.info.metadata)  # read when first asked for
         except Exception as error:  # TFDS meets a damaged file of an earlier build in a dozen ways
             if not any(data_dir.glob("kitti360/[0-9]*")):
@@ -76,18 +98,48 @@ def build(
             raise DatasetError(
                 f"{data_dir / 'kitti360'} is damaged ({reason}); delete that folder and build again"
             ) from error
-        if builder.data_path.exists():
+        if folder.exists():
             _check_same(builder, plan.settings_of(manual_dir, **asked))
-            return f"already built: {_summary(builder)}"
+            return f"already built: {_summary(builder)}{_next(builder, data_dir)}"
         for rest in builder.data_path.parent.glob("incomplete.*"):
             shutil.rmtree(rest)
         try:
             builder.prepare(manual_dir)
         except OSError as error:
             raise DatasetError(
-                f"{data_dir} cannot be written ({error}); free space or pass another --data_dir"
+                f"{data_dir} cannot be written ({error.strerror}); free space or pass another --data_dir"
             ) from None
-        return f"{_report(builder)}built: {_summary(builder)}"
+        seconds, frames = time.perf_counter() - started, builder.info.splits.total_num_examples
+        cost = f"\nthat took {seconds:.1f} s, {frames / seconds:.1f} frames per second"
+        notes = "".join(f"\nnote: {sentence}" for sentence in builder.info.metadata["counts"])
+        return f"{_report(builder)}built: {_summary(builder)}{notes}{cost}{_next(builder, data_dir)}"
+
+
+def _check_numbers(size: tuple[int, int] | None, workers: int) -> None:
+    if workers < 1:
+        raise DatasetError(f"--workers={workers} is too small; it has to be 1 or more")
+    if size is not None and any(side < _STEP or side % _STEP for side in size):
+        near = "x".join(str(max(round(side / _STEP), 1) * _STEP) for side in size)
+        raise DatasetError(
+            f"--size={size[0]}x{size[1]} (height x width) has to be in multiples of {_STEP}, as the networks need; the "
+            f"nearest is --size={near}"
+        )
+
+
+def _next(builder, data_dir: pathlib.Path) -> str:
+    """The command to go on with."""
+    from tfds_kitti360 import plan
+
+    found = builder.info.metadata
+    if not any(plan.has_clip(drive, split="train") for drive in found["drives"].values()):
+        return ""
+    words = ["python", "-m", "mtl_depth.main", "--config=configs/depth.py", "--workdir=runs/depth"]
+    words.append(f"--config.data.data_dir={shlex.quote(str(data_dir))}")
+    if tuple(found["size"]) != (192, 640):
+        words.append(f"--config.data.size={found['size'][0]},{found['size'][1]}")
+    if found.get("camera") == "guessed":
+        words.append("--config.camera.learn=True")
+    return f"\nnext: {' '.join(words)}"
 
 
 def _check_same(builder, settings: dict) -> None:
@@ -96,7 +148,7 @@ def _check_same(builder, settings: dict) -> None:
         raise DatasetError(f"{folder} is not a finished data set; delete that folder and build again")
     built = builder.info.metadata["settings"]
     stored = {name: split.num_examples for name, split in builder.info.splits.items()}
-    if wrong := fault(builder.info.metadata, stored):
+    if wrong := metadata.fault(builder.info.metadata, stored):
         raise DatasetError(f"{folder} is damaged ({wrong}); delete that folder and build again")
     differing = [name for name, value in settings.items() if built.get(name) != value]
     before = pathlib.Path(built["manual_dir"])
@@ -126,16 +178,16 @@ def _setting(name: str, value) -> str:
 
 
 def _summary(builder) -> str:
-    metadata = builder.info.metadata
-    drives = metadata["drives"].values()
+    found = builder.info.metadata
+    drives = found["drives"].values()
     counts = {split: sum(drive["splits"].count(code) for drive in drives) for split, code in clips.CODES.items()}
     parts = [
         *(f"{count} {split}" for split, count in counts.items() if count),
         f"{builder.info.dataset_size / 1e6:.0f} MB",
     ]
     return (
-        f"{sum(len(drive['frames']) for drive in drives)} frames of drives {', '.join(metadata['drives'])} at "
-        f"{metadata['size'][0]}x{metadata['size'][1]} as {metadata['storage']} ({', '.join(parts)}) in "
+        f"{sum(len(drive['frames']) for drive in drives)} frames of drives {', '.join(found['drives'])} at "
+        f"{found['size'][0]}x{found['size'][1]} as {found['storage']} ({', '.join(parts)}) in "
         f"{builder.data_path}"
     )
 
@@ -143,14 +195,14 @@ def _summary(builder) -> str:
 def _report(builder) -> str:
     from tfds_kitti360 import plan
 
-    metadata = builder.info.metadata
-    lines = [f"warning: left out, damaged: {sentence}" for sentence in metadata["skipped"]]
+    found = builder.info.metadata
+    lines = [f"warning: left out, damaged: {sentence}" for sentence in found["skipped"]]
     if lines:
         lines.append(f"warning: {len(lines)} damaged frames or rows were left out")
-    lines += [f"warning: {sentence}" for sentence in metadata["remarks"]]
+    lines += [f"warning: {sentence}" for sentence in found["remarks"]]
     lines += [
         f"warning: drive {name} has no usable clip"
-        for name, drive in metadata["drives"].items()
+        for name, drive in found["drives"].items()
         if not plan.has_clip(drive)
     ]
     return "".join(f"{line}\n" for line in lines)
@@ -167,10 +219,14 @@ def _only_build(data_dir: pathlib.Path) -> Iterator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise DatasetError(
                 f"another build is writing to {data_dir}; wait for it or pass another --data_dir"
             ) from None
+        except OSError as error:  # some network file systems know no locks
+            print(
+                f"warning: {data_dir} cannot be locked ({error.strerror}); let no other build write there", flush=True
+            )
         yield
 
 

@@ -1,6 +1,7 @@
 """One frame's files become one record: images checked, resized and encoded, the scan projected."""
 
 import functools
+import hashlib
 import pathlib
 from typing import Any, NamedTuple
 
@@ -11,14 +12,19 @@ from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.images import REMEDY, read_png, write_map, write_photo
 from tfds_kitti360.labels import LABELS
 from tfds_kitti360.layout import Calibration
+from tfds_kitti360.pictures import read_picture
 from tfds_kitti360.resize import reduce_image, reduce_map, resize_intrinsics
 from tfds_kitti360.survey import Frame
 from tfds_kitti360.velodyne import depth_image, read_scan
 
 DEPTH_SCALE = 256  # stored depth is round(metres * 256) as uint16
 _BITS = {"semantic": 8, "instance": 16, "confidence": 16}
-_KNOWN = np.isin(np.arange(256), [label.id % 256 for label in LABELS])
+_KNOWN = np.isin(np.arange(256), [label.id for label in LABELS])  # not -1, the licence plate: no picture has it
+_LAST_TRAIN_ID, _IGNORED_TRAIN_ID = 18, 255
 _MOST_DISAGREEMENT = 0.01  # share of the pixels where semantic and instance image may differ: each task reads its own
+
+
+Map = tuple[bytes, np.ndarray | None]  # a file's bytes and its picture, or b"" and None where there is none
 
 
 class Recipe(NamedTuple):
@@ -39,11 +45,20 @@ class Recipe(NamedTuple):
 def encode_frame(frame: Frame, recipe: Recipe) -> dict[str, Any] | str:
     """The record of a frame, or (with `skip_damaged`) the sentence that says what is damaged.
 
+    `digest` in it is of what the frame shows, and is not stored.
+
     Raises:
-      DatasetError: a file is damaged and `skip_damaged` is not set.
+      DatasetError: a file is damaged and `skip_damaged` is not set, or labels are of another kind.
     """
     try:
-        return _encode(frame, recipe)
+        maps = {kind: _map(getattr(frame, kind), recipe, bits) for kind, bits in _BITS.items()}
+    except DatasetError as error:
+        if not recipe.skip_damaged:
+            raise
+        return str(error)
+    _check_kind(frame, maps)
+    try:
+        return _encode(frame, recipe, maps)
     except DatasetError as error:
         if not recipe.skip_damaged:
             raise
@@ -58,10 +73,11 @@ def encode_depth(depth: np.ndarray) -> np.ndarray:
     return scaled.astype(np.uint16)
 
 
-def _encode(frame: Frame, recipe: Recipe) -> dict[str, Any]:
+def _encode(frame: Frame, recipe: Recipe, maps: dict[str, Map]) -> dict[str, Any]:
     calibration, full = recipe.calibration, recipe.calibration.size
+    digest = hashlib.sha256(np.round(np.eye(4) if frame.pose is None else frame.pose, 5).tobytes())
     record: dict[str, Any] = {
-        "image": _photo(frame.image, recipe),
+        "image": _photo(frame.image, recipe, digest),
         "intrinsics": recipe.intrinsics,
         "pose": np.eye(4) if frame.pose is None else frame.pose,
         "frame": frame.id,
@@ -69,18 +85,17 @@ def _encode(frame: Frame, recipe: Recipe) -> dict[str, Any]:
         "has_depth": frame.scan is not None,
     }
     if recipe.stereo:
-        record["image_right"] = _black(recipe) if frame.right is None else _photo(frame.right, recipe)
+        record["image_right"] = _black(recipe) if frame.right is None else _photo(frame.right, recipe, digest)
         record["has_right"] = frame.right is not None
-    maps = {}
-    for kind, bits in _BITS.items():
-        path = getattr(frame, kind)
-        record[kind], labels = (_blank(full, bits), None) if path is None else read_png(path, size=full, bits=bits)
-        record[f"has_{kind}"] = path is not None
+    for kind, (data, labels) in maps.items():
+        bits = _BITS[kind]
+        record[kind] = data or _blank(full, bits)
+        record[f"has_{kind}"] = labels is not None
         # A second time as training wants it, which would otherwise decode labels longer than the images.
         small = recipe.size
         record[f"{kind}_reduced"] = _blank(small, bits) if labels is None else write_map(reduce_map(labels, small))
-        maps[kind] = labels
-    _check_classes(frame, maps["semantic"], maps["instance"])
+        digest.update(kind.encode() if labels is None else labels)
+    _check_classes(frame, maps["semantic"][1], maps["instance"][1])
     if frame.scan is None:
         record["depth"] = _blank(full, 16)
     else:
@@ -92,7 +107,34 @@ def _encode(frame: Frame, recipe: Recipe) -> dict[str, Any]:
             size=full,
         )
         record["depth"] = write_map(encode_depth(depth))
-    return record
+        digest.update(encode_depth(depth))
+    return record | {"digest": digest.digest()}
+
+
+def _map(path: pathlib.Path | None, recipe: Recipe, bits: int) -> Map:
+    return (b"", None) if path is None else read_png(path, size=recipe.calibration.size, bits=bits)
+
+
+def _check_kind(frame: Frame, maps: dict[str, Map]) -> None:
+    """Raises DatasetError for pictures that are whole and mean something else: no frame is left out for that."""
+    semantic, instance, confidence = (maps[kind][1] for kind in _BITS)
+    if semantic is not None:
+        most, some = semantic.max(), np.mean((semantic >= 1) & (semantic <= 6))  # as label ids: void, ego vehicle
+        if most == _IGNORED_TRAIN_ID or (most <= _LAST_TRAIN_ID and some > _MOST_DISAGREEMENT):
+            raise DatasetError(
+                f"{frame.semantic} holds train ids (0 to 18, and 255 for the rest), and KITTI-360's label pictures "
+                "hold label ids (7 road, 26 car); unpack the official semantics again, or map the ids back"
+            )
+    if instance is not None and np.mean((instance > 0) & (instance < 1000)) > _MOST_DISAGREEMENT:
+        raise DatasetError(
+            f"{frame.instance} holds values below 1000 as Cityscapes has them, and KITTI-360's instance pictures hold "
+            "label id * 1000 + number at every pixel; unpack the official instances again"
+        )
+    if confidence is not None and 0 < confidence.max() <= 255:
+        raise DatasetError(
+            f"{frame.confidence} holds values up to {confidence.max()}, and KITTI-360's confidence is 65535 where "
+            "it is full; unpack the official confidence again, or scale it to 16 bits"
+        )
 
 
 def _check_classes(frame: Frame, semantic: np.ndarray | None, instance: np.ndarray | None) -> None:
@@ -109,11 +151,23 @@ def _check_classes(frame: Frame, semantic: np.ndarray | None, instance: np.ndarr
             )
 
 
-def _photo(path: pathlib.Path, recipe: Recipe) -> bytes | np.ndarray:
-    data, image = read_png(path, size=recipe.calibration.size, channels=3)
-    if recipe.storage == "png" and recipe.size == recipe.calibration.size:
+def _photo(path: pathlib.Path, recipe: Recipe, digest: Any) -> bytes | np.ndarray:
+    height, width = recipe.calibration.size
+    data = None
+    if path.suffix.lower() == ".png":
+        data, image = read_png(path, size=(height, width), channels=3)
+    else:
+        image = read_picture(path)
+        if image.shape[:2] != (height, width):
+            raise DatasetError(
+                f"{path} is {image.shape[1]}x{image.shape[0]} where calibration/perspective.txt says {width}x{height}; "
+                f"{REMEDY}"
+            )
+    reduced = reduce_image(image, recipe.size)
+    digest.update(np.ascontiguousarray(reduced))
+    if data is not None and recipe.storage == "png" and recipe.size == recipe.calibration.size:
         return data
-    return write_photo(reduce_image(image, recipe.size), recipe.storage)
+    return write_photo(reduced, recipe.storage)
 
 
 @functools.lru_cache

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.files import read_bytes
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MODES = {(3, 8): (2, np.uint8), (1, 8): (0, np.uint8), (1, 16): (0, np.uint16)}  # (channels, bits): colour type, dtype
@@ -45,8 +46,7 @@ def read_png(
     height, width = size
     most = 2 * (height * (width * channels * bits // 8 + 1)) + (1 << 20)  # stored deflate is larger by a permille
     try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
+        data = read_bytes(path, most=most + 1)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror}); {REMEDY}") from None
     if len(data) < 33 or not data.startswith(_SIGNATURE) or data[12:16] != b"IHDR":

@@ -2,8 +2,9 @@
 
 import contextlib
 import functools
+import hashlib
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow_datasets as tfds
 from array_record.python import array_record_module
 from tensorflow_datasets.core import example_serializer
 
+from tfds_kitti360 import metadata
 from tfds_kitti360 import plan as planning
 from tfds_kitti360.frames import encode_frame, use_one_thread
 from tfds_kitti360.parallel import ordered_map
@@ -55,11 +57,13 @@ Only the calibrations and the left images are needed. Then run
         storage: str = "png",
         skip_damaged: bool = False,
         workers: int = 1,
+        camera: str = "calibrated",
         **kwargs: Any,
     ):
-        """Args other than `kwargs` (those of any TFDS builder) matter for building only; see `plan.make_plan`."""
+        """Args other than `kwargs` (those of any TFDS builder) matter for building only; see `plan.make_plan` and, for
+        `camera`, `metadata.CAMERAS`."""
         self._asked = {"size": tuple(size), "drives": tuple(drives), "stereo": stereo, "storage": storage}
-        self._skip_damaged, self._workers = skip_damaged, workers
+        self._skip_damaged, self._workers, self._camera = skip_damaged, workers, camera
         super().__init__(**{"file_format": "array_record", **kwargs})
 
     def prepare(self, manual_dir: pathlib.Path) -> None:
@@ -75,13 +79,14 @@ Only the calibrations and the left images are needed. Then run
             metadata=tfds.core.MetadataDict(),
         )
         info.initialize_from_bucket = lambda: None  # it finds nothing and leaves an empty folder in /tmp each time
+        info.write_to_directory = functools.partial(_write_sealed, info.write_to_directory)
         return info
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         root = pathlib.Path(dl_manager.manual_dir)
         self._plan = planning.make_plan(root, **self._asked, skip_damaged=self._skip_damaged)
         self.info.metadata.update(
-            **planning.metadata_of(self._plan), settings=planning.settings_of(root, **self._asked)
+            **planning.metadata_of(self._plan, camera=self._camera), settings=planning.settings_of(root, **self._asked)
         )
         frames = [frame for drive in self._plan.drives for frame in drive.frames]
         encode = functools.partial(encode_frame, recipe=self._plan.recipe)
@@ -94,16 +99,18 @@ Only the calibrations and the left images are needed. Then run
 
         `records` gives the frames of all drives, one drive after the other.
         """
-        kept = []
+        kept, content = [], hashlib.sha256()
         for frame, record in zip(drive.frames, records):
             self._bar.update()
             if isinstance(record, str):
                 self.info.metadata["skipped"].append(record)
             else:
                 kept.append(frame)
+                content.update(record.pop("digest"))
                 yield frame.id, {**record, "drive": drive.id}
         if kept:
-            self.info.metadata["drives"][f"{drive.id:04d}"] = planning.describe(drive.id, kept, self._plan.lists)
+            described = planning.describe(drive.id, kept, self._plan.lists, content=content.hexdigest()[:16])
+            self.info.metadata["drives"][f"{drive.id:04d}"] = described
 
     def _generate_splits(self, dl_manager, download_config) -> list[tfds.core.SplitInfo]:
         """Streams each drive into its shards.
@@ -124,16 +131,19 @@ Only the calibrations and the left images are needed. Then run
         examples, total, more = iter(examples), 0, True
         while more:
             path = pathlib.Path(self.data_dir) / f"{split}.shard{len(shards)}"
-            writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1,uncompressed")  # images are
+            with _write_errors(path):
+                writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1,uncompressed")  # images are
             count, written, more = 0, 0, False
             for _, example in examples:
                 data = serializer.serialize_example(features.encode_example(example))
-                writer.write(data)
+                with _write_errors(path):
+                    writer.write(data)
                 count, written = count + 1, written + len(data)
                 if written >= _SHARD_BYTES:
                     more = True
                     break
-            writer.close()
+            with _write_errors(path):
+                writer.close()
             total += written
             if count:
                 shards.append((path, count))
@@ -144,6 +154,20 @@ Only the calibrations and the left images are needed. Then run
         return tfds.core.SplitInfo(
             name=split, shard_lengths=[count for _, count in shards], num_bytes=total, filename_template=template
         )
+
+
+@contextlib.contextmanager
+def _write_errors(path: pathlib.Path) -> Iterator[None]:
+    """The writer of records calls a full disk a RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(0, f"{path.name}: {str(error).splitlines()[0]}") from None
+
+
+def _write_sealed(write: Callable[..., None], folder: Any, *arguments: Any, **options: Any) -> None:
+    write(folder, *arguments, **options)
+    metadata.seal(pathlib.Path(folder))
 
 
 def _features(*, size: tuple[int, int], stereo: bool, storage: str) -> tfds.features.FeaturesDict:

@@ -8,12 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.files import present
+from tfds_kitti360.text import RENEW_CALIBRATION, check_rigid, floats, lines, numbers, read_keyed, rigid, whole
 
 TEST_DRIVES = (8, 18)  # the benchmark's; without labels
-_MOST_TEXT_BYTES = 1 << 28  # no text file of KITTI-360 has a hundredth of it
+_LONGEST_BASELINE = 10.0  # metres: more than any car is wide
 _FRAME = re.compile(r"[0-9]{1,10}")
 _LISTED = re.compile(
-    r"data_2d_(?:raw|test)/2013_05_28_drive_([0-9]{4})_sync/image_0[01]/data_rect/([0-9]{10})\.png", re.ASCII
+    r"data_2d_(?:raw|test)/2013_05_28_drive_([0-9]{4})_sync/image_0[01]/data_rect/([0-9]{10})\.(?:png|jpg|jpeg)",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -86,29 +89,35 @@ class Calibration(NamedTuple):
         """
         layout = Layout(pathlib.Path(root))
         path = layout.perspective
-        values = _read_keyed(path)
-        projection = np.stack([_numbers(path, values, f"P_rect_{c}", 12).reshape(3, 4) for c in ("00", "01")])
-        rotations = np.stack([_numbers(path, values, f"R_rect_{c}", 9).reshape(3, 3) for c in ("00", "01")])
-        sizes = np.stack([_numbers(path, values, f"S_rect_{c}", 2) for c in ("00", "01")])
+        values = read_keyed(path)
+        projection = np.stack([numbers(path, values, f"P_rect_{c}", 12).reshape(3, 4) for c in ("00", "01")])
+        rotations = np.stack([numbers(path, values, f"R_rect_{c}", 9).reshape(3, 3) for c in ("00", "01")])
+        sizes = np.stack([numbers(path, values, f"S_rect_{c}", 2) for c in ("00", "01")])
         for matrix in projection:
             if not (matrix[0, 0] > 0 and matrix[1, 1] > 0 and np.array_equal(matrix[2, :3], [0, 0, 1])):
-                raise DatasetError(f"{path}: P_rect is not the projection of a pinhole camera; {_RENEW_CALIBRATION}")
-        if not (np.all(sizes[0] == sizes[1]) and np.all(sizes >= 1) and np.all(sizes <= 16384) and _whole(sizes)):
+                raise DatasetError(f"{path}: P_rect is not the projection of a pinhole camera; {RENEW_CALIBRATION}")
+        if not (np.all(sizes[0] == sizes[1]) and np.all(sizes >= 1) and np.all(sizes <= 16384) and whole(sizes)):
             raise DatasetError(
-                f"{path}: S_rect is not one whole width and height for both cameras; {_RENEW_CALIBRATION}"
+                f"{path}: S_rect is not one whole width and height for both cameras; {RENEW_CALIBRATION}"
+            )
+        centers = projection[:, :2, 2] / sizes
+        if np.any(centers <= 0) or np.any(centers >= 1) or projection[1, 0, 3] > 0:
+            raise DatasetError(
+                f"{path}: P_rect puts a principal point outside the {sizes[0, 0]:g}x{sizes[0, 1]:g} pictures, or the "
+                f"right camera to the left of the left one; {RENEW_CALIBRATION}"
             )
         rectification = np.tile(np.eye(4), (2, 1, 1))
         rectification[:, :3, :3] = rotations
         for matrix in rectification:
-            _check_rigid(matrix, f"{path}: R_rect", _RENEW_CALIBRATION)
-        pose_values = _read_keyed(layout.cam_to_pose)
+            check_rigid(matrix, f"{path}: R_rect", RENEW_CALIBRATION)
+        pose_values = read_keyed(layout.cam_to_pose)
         for camera in pose_values.keys() - {"", "image_00"}:  # the others are not used, but tell of a file cut short
-            _numbers(layout.cam_to_pose, pose_values, camera, 12)
-        cam_to_pose = _rigid(_numbers(layout.cam_to_pose, pose_values, "image_00", 12))
-        _check_rigid(cam_to_pose, f"{layout.cam_to_pose}: image_00", _RENEW_CALIBRATION)
-        lines = [line for line in _lines(layout.cam_to_velo) if line.strip()]
-        cam_to_velo = _rigid(_floats(lines[0].split() if len(lines) == 1 else [], 12, str(layout.cam_to_velo)))
-        _check_rigid(cam_to_velo, str(layout.cam_to_velo), _RENEW_CALIBRATION)
+            numbers(layout.cam_to_pose, pose_values, camera, 12)
+        cam_to_pose = rigid(numbers(layout.cam_to_pose, pose_values, "image_00", 12))
+        check_rigid(cam_to_pose, f"{layout.cam_to_pose}: image_00", RENEW_CALIBRATION)
+        rows = [line for line in lines(layout.cam_to_velo) if line.strip()]
+        cam_to_velo = rigid(floats(rows[0].split() if len(rows) == 1 else [], 12, str(layout.cam_to_velo)))
+        check_rigid(cam_to_velo, str(layout.cam_to_velo), RENEW_CALIBRATION)
         return cls(
             projection=projection,
             rectification=rectification,
@@ -118,13 +127,27 @@ class Calibration(NamedTuple):
             baseline=float(-projection[1, 0, 3] / projection[1, 0, 0]),
         )
 
+    def check_stereo(self, root: pathlib.Path) -> None:
+        """Raises DatasetError unless the right camera stands to the right of the left one and has its lens."""
+        path = Layout(root).perspective
+        if not 0 < self.baseline < _LONGEST_BASELINE:
+            raise DatasetError(
+                f"{path}: P_rect_01 puts the right camera {self.baseline:g} m to the right of the left one, where "
+                f"about 0.6 m belong; {RENEW_CALIBRATION}, or leave out --stereo"
+            )
+        left, right = self.projection[:, :, :3]
+        if not np.allclose(left, right, rtol=1e-3):
+            raise DatasetError(
+                f"{path}: P_rect_00 and P_rect_01 have different focal lengths or principal points, and rectified "
+                f"cameras share them; {RENEW_CALIBRATION}, or leave out --stereo"
+            )
+
     @property
     def velo_from_camera(self) -> np.ndarray:
         """[4 4] rectified camera 0 to scanner."""
         return self.cam_to_velo @ np.linalg.inv(self.rectification[0])
 
 
-_RENEW_CALIBRATION = "unpack the official calibration archive again"
 _RENEW_POSES = "unpack the official poses archive again, or pass --skip_damaged to go without such rows"
 
 
@@ -145,7 +168,7 @@ def read_poses(path: pathlib.Path | str, *, damaged: dict[str, int | None] | Non
     path = pathlib.Path(path)
     poses: dict[int, np.ndarray] = {}
     endings: set[tuple[int, int]] = set()
-    for number, line in enumerate(_lines(path, keep_ends=True), 1):
+    for number, line in enumerate(lines(path, keep_ends=True), 1):
         words = line.split()
         if not words:
             continue
@@ -160,8 +183,8 @@ def read_poses(path: pathlib.Path | str, *, damaged: dict[str, int | None] | Non
                 raise DatasetError(
                     f"{where} has {len(words) - 1} numbers after the frame where 12 or 16 belong; {_RENEW_POSES}"
                 )
-            pose = _rigid(_floats(words[1:], len(words) - 1, where, _RENEW_POSES))
-            _check_rigid(pose, where, _RENEW_POSES)
+            pose = rigid(floats(words[1:], len(words) - 1, where, _RENEW_POSES))
+            check_rigid(pose, where, _RENEW_POSES)
             if frame in poses and not np.array_equal(poses[frame], pose):
                 raise DatasetError(f"{where} gives frame {frame} a second pose; {_RENEW_POSES}")
         except DatasetError as error:
@@ -195,9 +218,12 @@ def cam0_to_world(
     cam0_to_world = pose @ cam_to_pose @ inv(R_rect_00); a frame that only cam0_to_world.txt has is taken from there.
     """
     found: dict[int, np.ndarray] = {}
-    if layout.cam0_to_world(drive).exists():
+    for path in (layout.poses(drive), layout.cam0_to_world(drive)):
+        if present(path) and not any(line.strip() for line in lines(path)):
+            raise DatasetError(f"{path} holds no pose; unpack its archive again, or remove it to build without poses")
+    if present(layout.cam0_to_world(drive)):
         found.update(read_poses(layout.cam0_to_world(drive), damaged=damaged))
-    if layout.poses(drive).exists():
+    if present(layout.poses(drive)):
         pose_from_camera = calibration.cam_to_pose @ np.linalg.inv(calibration.rectification[0])
         poses = read_poses(layout.poses(drive), damaged=damaged)
         found.update({frame: pose @ pose_from_camera for frame, pose in poses.items()})
@@ -211,12 +237,13 @@ def read_list(path: pathlib.Path | str) -> set[tuple[int, int]]:
       DatasetError: the file cannot be read, or a line names anything but a rectified image of the data set.
     """
     listed = set()
-    for number, line in enumerate(_lines(pathlib.Path(path)), 1):
+    for number, line in enumerate(lines(pathlib.Path(path)), 1):
         words = line.split()
         if not words:
             continue
         match = _LISTED.fullmatch(words[0])
-        if match is None or not words[-1].endswith(".png"):  # the second name is not used, but may be cut short
+        ending = words[-1].lower().endswith((".png", ".jpg", ".jpeg"))
+        if match is None or not ending:  # the second name is not used, but may be cut short
             raise DatasetError(
                 f"{path} line {number} does not name an image of the data set "
                 "(data_2d_raw/<drive>/image_00/data_rect/<frame>.png); unpack the official list again, or remove both "
@@ -224,57 +251,3 @@ def read_list(path: pathlib.Path | str) -> set[tuple[int, int]]:
             )
         listed.add((int(match[1]), int(match[2])))
     return listed
-
-
-def _lines(path: pathlib.Path, *, keep_ends: bool = False) -> list[str]:
-    try:
-        if path.stat().st_size > _MOST_TEXT_BYTES:
-            raise DatasetError(f"{path} is far too large for the text file it should be; unpack its archive again")
-        return path.read_bytes().decode("utf-8").splitlines(keepends=keep_ends)
-    except FileNotFoundError:
-        raise DatasetError(
-            f"{path} is missing; unpack the archive it belongs to (see tfds_kitti360/README.md)"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read as text ({error}); unpack its archive again") from None
-
-
-def _read_keyed(path: pathlib.Path) -> dict[str, str]:
-    """Lines "key: values"."""
-    return {key.strip(): values for key, _, values in (line.partition(":") for line in _lines(path))}
-
-
-def _numbers(path: pathlib.Path, values: dict[str, str], key: str, count: int) -> np.ndarray:
-    if key not in values:
-        raise DatasetError(f"{path} has no line {key}:; {_RENEW_CALIBRATION}")
-    return _floats(values[key].split(), count, f"{path}: {key}")
-
-
-def _floats(words: list[str], count: int, where: str, remedy: str = _RENEW_CALIBRATION) -> np.ndarray:
-    if len(words) != count:
-        raise DatasetError(f"{where} does not have the {count} numbers that belong there; {remedy}")
-    try:
-        numbers = np.array([float(word) for word in words])
-    except ValueError as error:
-        raise DatasetError(f"{where} holds a word that is no number ({str(error)[:80]}); {remedy}") from None
-    if not np.all(np.isfinite(numbers)) or np.any(np.abs(numbers) > 1e9):
-        raise DatasetError(f"{where} holds NaN, infinity or an absurdly large number; {remedy}")
-    return numbers
-
-
-def _rigid(numbers: np.ndarray) -> np.ndarray:
-    """12 or 16 numbers, row by row, as a 4x4 matrix."""
-    matrix = np.eye(4)
-    matrix.reshape(-1)[: numbers.size] = numbers
-    return matrix
-
-
-def _check_rigid(matrix: np.ndarray, where: str, remedy: str) -> None:
-    rotation = matrix[:3, :3]
-    orthogonal = np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-3  # the files are written with 6 digits
-    if not orthogonal or np.linalg.det(rotation) < 0 or not np.array_equal(matrix[3], [0, 0, 0, 1]):
-        raise DatasetError(f"{where} is not a rotation with a translation; {remedy}")
-
-
-def _whole(values: np.ndarray) -> bool:
-    return bool(np.all(values == np.round(values)))

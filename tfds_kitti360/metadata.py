@@ -1,15 +1,84 @@
-"""Whether the metadata of a built data set can be what `plan` wrote: a damaged file is never read half."""
+"""What describes a built data set: sealed with checksums when written, and never read half."""
 
+import hashlib
+import json
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from tfds_kitti360.clips import CODES, NONE
+from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.files import read_bytes
 from tfds_kitti360.images import STORAGES
 from tfds_kitti360.survey import LABELS
 
 FLAGS = ("pose", *LABELS, "scan", "right")
+FILES = ("dataset_info.json", "features.json", "metadata.json")
+SEAL = "checksums.json"
+CAMERAS = ("calibrated", "given", "guessed")  # by KITTI-360's files; by the user; by a usual field of view
+_SEALED_SINCE = "content"  # a key of metadata that is as old as the seal
+
+
+def fingerprint(metadata: Mapping[str, Any]) -> str:
+    """What the data of a built data set are, in 16 hexadecimal digits: frames and their content, intrinsics, splits and
+    sizes. Neither where it lies nor with which paths, flags or number of workers it was built changes it.
+    """
+    drives = {}
+    for name, drive in metadata["drives"].items():
+        places = [None if place is None else np.round(place, 3).tolist() for place in drive["positions"]]
+        drives[name] = {key: drive.get(key) for key in ("frames", "splits", "content", *FLAGS)} | {"positions": places}
+        if not metadata["stereo"]:
+            del drives[name]["right"]
+    described = {
+        "sizes": [metadata["size"], metadata["image_size"]],
+        "intrinsics": [f"{value:.9g}" for value in np.ravel(metadata["intrinsics"])],
+        "depth_scale": metadata["depth_scale"],
+        "baseline": f"{metadata['baseline']:.9g}" if metadata["stereo"] else None,
+        "lossy": metadata["storage"] == "jpeg",
+        "drives": drives,
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def seal(folder: pathlib.Path) -> None:
+    """Writes the checksums of what describes the data set beside it."""
+    sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+    (folder / SEAL).write_text(json.dumps(sums, indent=1) + "\n", encoding="utf-8")
+
+
+def check_seal(folder: pathlib.Path, remedy: str) -> None:
+    """Compares the files with the checksums.
+
+    Args:
+      folder: of the built data set.
+      remedy: what to do where the data set has to be built again.
+
+    Raises:
+      DatasetError: a file is missing, cannot be read, or is not what the build wrote.
+    """
+    contents = {}
+    for name in (*FILES, SEAL):
+        try:
+            contents[name] = read_bytes(folder / name)
+        except FileNotFoundError:
+            if name == SEAL and _SEALED_SINCE.encode() not in contents["metadata.json"]:
+                return  # built before there were checksums
+            raise DatasetError(f"{folder} is not a finished data set, {name} is missing; {remedy}") from None
+        except OSError as error:
+            raise DatasetError(
+                f"{folder / name} cannot be read ({error.strerror}); make it readable, the data set may be whole"
+            ) from None
+    try:
+        sums = dict(json.loads(contents[SEAL]))
+    except (ValueError, TypeError, RecursionError):
+        sums = {}
+    for name in FILES:
+        if sums.get(name) != hashlib.sha256(contents[name]).hexdigest():
+            raise DatasetError(
+                f"{folder / name} was edited or damaged: its checksum is not the one in {SEAL}; restore it, or {remedy}"
+            )
 
 
 def fault(metadata: Mapping[str, Any], stored: Mapping[str, int]) -> str | None:
@@ -36,6 +105,8 @@ def _faults(metadata: Mapping[str, Any], stored: Mapping[str, int]):
         yield "depth_scale or baseline is no length"
     if type(metadata["stereo"]) is not bool or metadata["storage"] not in STORAGES:
         yield "stereo or storage is none that there is"
+    if metadata.get("camera", "calibrated") not in CAMERAS or type(metadata["lists"]) is not bool:
+        yield "camera or lists is none that there is"
     if not isinstance(metadata["settings"]["manual_dir"], str):
         yield "settings name no folder"
     drives = metadata["drives"]

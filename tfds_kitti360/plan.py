@@ -22,6 +22,7 @@ class Plan(NamedTuple):
     drives: tuple[survey.Drive, ...]
     lists: Lists | None
     remarks: tuple[str, ...]  # sentences about what the user may not expect
+    counts: tuple[str, ...]  # sentences that count what frames lack
 
 
 def make_plan(
@@ -59,31 +60,40 @@ def make_plan(
             f"--size={size[0]}x{size[1]} is larger than the images of {root}, which have "
             f"{calibration.size[0]}x{calibration.size[1]}; images are only ever reduced, ask for that much or less"
         )
-    lists, remark = survey.read_lists(layout)
+    if stereo:
+        calibration.check_stereo(root)
+    lists, remarks = survey.read_lists(layout)
+    surveyed = tuple(
+        survey.survey_drive(layout, drive, calibration, skip_damaged=skip_damaged)
+        for drive in there
+        if not drives or drive in drives
+    )
+    remarks += survey.unread_folders(layout, there) + [sentence for drive in surveyed for sentence in drive.unread]
     plan = Plan(
         root=root,
         recipe=Recipe(calibration, tuple(size), storage, stereo, skip_damaged),
-        drives=tuple(
-            survey.survey_drive(layout, drive, calibration, skip_damaged=skip_damaged)
-            for drive in there
-            if not drives or drive in drives
-        ),
+        drives=surveyed,
         lists=lists,
-        remarks=(remark,) if remark else (),
+        remarks=(),
+        counts=tuple(sentence for drive in surveyed for sentence in drive.counts),
     )
-    check_clips(plan, [describe(drive.id, drive.frames, plan.lists) for drive in plan.drives])
-    return plan
+    described = [describe(drive.id, drive.frames, plan.lists) for drive in plan.drives]
+    check_clips(plan, described)
+    if lists and not any(clips.TRAIN in drive["splits"] for drive in described):
+        remarks.append("none of the frames is in the official train list, so this data set cannot be trained on")
+    return plan._replace(remarks=tuple(remarks))
 
 
-def describe(drive: int, frames: Sequence[survey.Frame], lists: Lists | None) -> dict[str, Any]:
+def describe(drive: int, frames: Sequence[survey.Frame], lists: Lists | None, *, content: str = "") -> dict[str, Any]:
     """The metadata of a drive, JSON values, every list in frame order.
 
-    `frames`: ids; `splits`: a string with a code of `clips.CODES` or "-" for each frame; `pose`, `semantic`,
-    `instance`, `confidence`, `scan`, `right`: a string with "1" for each frame that has it, else "0"; `positions`:
-    [x, y, z] of the left camera in the world, metres, or None.
+    `content`: a digest of what the frames show; `frames`: ids; `splits`: a string with a code of `clips.CODES` or "-"
+    for each frame; `pose`, `semantic`, `instance`, `confidence`, `scan`, `right`: a string with "1" for each frame that
+    has it, else "0"; `positions`: [x, y, z] of the left camera in the world, metres, or None.
     """
     ids = [frame.id for frame in frames]
     return {
+        "content": content,
         "frames": ids,
         "splits": _splits(drive, ids, lists),
         **{
@@ -100,10 +110,10 @@ def positions(description: dict[str, Any]) -> np.ndarray:
     return np.array(rows, np.float64).reshape(-1, 3)
 
 
-def has_clip(description: dict[str, Any]) -> bool:
-    """Whether three consecutive frames of a drive make a clip."""
+def has_clip(description: dict[str, Any], *, split: str | None = None) -> bool:
+    """Whether three consecutive frames of a drive make a clip, of any split or of one."""
     frames, splits, where = np.array(description["frames"]), description["splits"], positions(description)
-    return any(len(clips.clips(frames, splits, where, split=split)) for split in clips.CODES)
+    return any(len(clips.clips(frames, splits, where, split=name)) for name in ([split] if split else clips.CODES))
 
 
 def check_clips(plan: Plan, descriptions: Sequence[dict[str, Any]]) -> None:
@@ -130,19 +140,22 @@ def settings_of(
     }
 
 
-def metadata_of(plan: Plan) -> dict[str, Any]:
-    """The metadata of all drives together, before the first frame is read; JSON values."""
+def metadata_of(plan: Plan, *, camera: str) -> dict[str, Any]:
+    """The metadata of all drives together, before the first frame is read; JSON values. `camera`: how the intrinsics
+    are known, one of `metadata.CAMERAS`."""
     calibration = plan.recipe.calibration
     return {
         "size": list(plan.recipe.size),
         "image_size": list(calibration.size),
         "intrinsics": plan.recipe.intrinsics.tolist(),
+        "camera": camera,
         "baseline": calibration.baseline,
         "depth_scale": DEPTH_SCALE,
         "stereo": plan.recipe.stereo,
         "storage": plan.recipe.storage,
         "lists": plan.lists is not None,
         "remarks": list(plan.remarks),
+        "counts": list(plan.counts),
         "drives": {},
         "skipped": [sentence for drive in plan.drives for sentence in drive.damaged],
     }

@@ -1,19 +1,23 @@
 """What there is of each drive: frames, their files and poses, found by listing folders; no image is opened."""
 
+import itertools
 import os
 import pathlib
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from tfds_kitti360.errors import DatasetError
-from tfds_kitti360.layout import Calibration, Layout, cam0_to_world, read_list
+from tfds_kitti360.files import list_folder, present, remark
+from tfds_kitti360.layout import TEST_DRIVES, Calibration, Layout, cam0_to_world, read_list
 
 LABELS = ("semantic", "instance", "confidence")
 _DRIVE = re.compile(r"2013_05_28_drive_([0-9]{4})_sync", re.ASCII)
-_IMAGE = re.compile(r"([0-9]{10})\.png", re.ASCII)
-_SCAN = re.compile(r"([0-9]{10})\.bin", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{10}", re.ASCII)
+_LARGEST = 2**31 - 1  # of a frame's number: it is stored in 32 bits
+_PHOTOS, _MAPS, _SCANS = (".png", ".jpg", ".jpeg"), (".png",), (".bin",)
 
 
 class Frame(NamedTuple):
@@ -31,11 +35,14 @@ class Frame(NamedTuple):
 
 
 class Drive(NamedTuple):
-    """A drive's frames in order, and the sentences about damaged pose rows."""
+    """A drive's frames in order, and sentences: about damaged pose rows, about files that are there and not read, and
+    counts of what frames lack."""
 
     id: int
     frames: tuple[Frame, ...]
     damaged: tuple[str, ...]
+    unread: tuple[str, ...]
+    counts: tuple[str, ...]
 
 
 def find_drives(layout: Layout) -> list[int]:
@@ -49,7 +56,7 @@ def find_drives(layout: Layout) -> list[int]:
         for name in _names(layout.root / folder):
             if match := _DRIVE.fullmatch(name):
                 drive = int(match[1])
-                if _numbered(layout.images(drive), _IMAGE) or _numbered(layout.test_images(drive), _IMAGE):
+                if _pictures(layout, drive)[0]:
                     found.add(drive)
     if not found:
         there = ", ".join(sorted(_names(layout.root))[:8]) or "nothing"
@@ -67,10 +74,13 @@ def survey_drive(layout: Layout, drive: int, calibration: Calibration, *, skip_d
     Raises:
       DatasetError: a pose row is malformed, unless `skip_damaged`: then its frame is left out.
     """
-    images = _numbered(layout.test_images(drive), _IMAGE) | _numbered(layout.images(drive), _IMAGE)
-    right = _numbered(layout.test_images(drive, camera=1), _IMAGE) | _numbered(layout.images(drive, camera=1), _IMAGE)
-    labels = {kind: _numbered(layout.labels(drive, kind), _IMAGE) for kind in LABELS}
-    scans = _numbered(layout.scans(drive), _SCAN)
+    images, unread = _pictures(layout, drive)
+    right, unread_right = _pictures(layout, drive, camera=1)
+    labels, scans = {}, {}
+    for kind in LABELS:
+        labels[kind], sentences = _numbered(layout.labels(drive, kind), _MAPS)
+        unread += sentences
+    scans, unread_scans = _numbered(layout.scans(drive), _SCANS)
     damaged: dict[str, int | None] = {}
     poses = cam0_to_world(layout, drive, calibration, damaged=damaged if skip_damaged else None)
     camera_from_velo = np.linalg.inv(calibration.velo_from_camera)
@@ -92,32 +102,98 @@ def survey_drive(layout: Layout, drive: int, calibration: Calibration, *, skip_d
                 velo_from_previous=motion,
             )
         )
-    return Drive(drive, tuple(frames), tuple(damaged))
+    return Drive(
+        id=drive,
+        frames=tuple(frames),
+        damaged=tuple(damaged),
+        unread=(*unread, *unread_right, *unread_scans),
+        counts=tuple(_lacking(drive, images, labels, scans, poses)),
+    )
 
 
-def read_lists(layout: Layout) -> tuple[dict[str, set[tuple[int, int]]] | None, str]:
+def read_lists(layout: Layout) -> tuple[dict[str, set[tuple[int, int]]] | None, list[str]]:
     """The official lists as (drive, frame) pairs by split, or None unless both are there.
 
     Returns:
-      The lists; and a sentence for the user where one is there without the other, else "".
+      The lists; and sentences for the user about what the lists do not decide.
 
     Raises:
-      DatasetError: a list is malformed, or a frame stands in both.
+      DatasetError: a list is malformed or empty, or a frame stands in both.
     """
-    there = [layout.frame_list(split) for split in ("train", "val") if layout.frame_list(split).exists()]
+    there = [layout.frame_list(split) for split in ("train", "val") if present(layout.frame_list(split))]
     if len(there) < 2:
-        alone = (
-            f"{there[0]} is there without the other official list, so every drive was split by time" if there else ""
-        )
-        return None, alone
+        alone = "is there without the other official list, so every drive was split by time"
+        return None, [f"{path} {alone}" for path in there]
     lists = {split: read_list(layout.frame_list(split)) for split in ("train", "val")}
+    for split, listed in lists.items():
+        if not listed:
+            raise DatasetError(
+                f"{layout.frame_list(split)} lists no frame; unpack the official lists again, or remove both to split "
+                "every drive by time"
+            )
     if both := lists["train"] & lists["val"]:
         drive, frame = min(both)
         raise DatasetError(
             f"{layout.frame_list('val')} and {layout.frame_list('train').name} both list frame {frame} of drive "
             f"{drive:04d}; unpack the official lists again, or remove both to split every drive by time"
         )
-    return lists, ""
+    named = [drive for drive, _ in lists["train"] | lists["val"]]
+    return lists, [
+        f"the lists of train and val name {named.count(drive)} frames of drive {drive:04d}, a test drive of the "
+        "benchmark: all of its frames are test, and none is trained on"
+        for drive in TEST_DRIVES
+        if drive in named
+    ]
+
+
+def unread_folders(layout: Layout, drives: Iterable[int]) -> list[str]:
+    """Sentences about what lies beside the drives that have images."""
+    found = []
+    for folder in (layout.root / "data_2d_raw", layout.root / "data_2d_test"):
+        matches = {name: _DRIVE.fullmatch(name) for name in _names(folder)}
+        strange = sorted(name for name, match in matches.items() if match is None or int(match[1]) not in drives)
+        if strange:
+            found.append(
+                f"not read in {folder}: {len(strange)} without pictures in 2013_05_28_drive_*_sync/image_00/data_rect "
+                f"({', '.join(strange[:3])}{', ...' if len(strange) > 3 else ''})"
+            )
+    return found
+
+
+def _lacking(
+    drive: int,
+    images: dict[int, pathlib.Path],
+    labels: dict[str, dict[int, pathlib.Path]],
+    scans: dict[int, pathlib.Path],
+    poses: dict[int, np.ndarray],
+) -> list[str]:
+    """Sentences that count what a drive's frames lack, and what has no picture."""
+    found = []
+    gaps = [(before + 1, after - 1) for before, after in itertools.pairwise(sorted(images)) if after > before + 1]
+    if gaps:
+        absent = sum(last - first + 1 for first, last in gaps)
+        found.append(
+            f"drive {drive:04d}: {absent} frame numbers between the first and the last picture have none, in "
+            f"{len(gaps)} stretches (the first: {gaps[0][0]} to {gaps[0][1]}); no clip reaches over them"
+        )
+    for name, there in (
+        *((f"{kind} labels", maps) for kind, maps in labels.items()),
+        ("scans", scans),
+        ("poses", poses),
+    ):
+        lacking, alone = len(images.keys() - there.keys()), len(there.keys() - images.keys())
+        if there and lacking:
+            found.append(f"drive {drive:04d}: {lacking} of {len(images)} pictures have no {name}")
+        if alone:
+            found.append(f"drive {drive:04d}: {alone} {name} have no picture and are left out")
+    return found
+
+
+def _pictures(layout: Layout, drive: int, *, camera: int = 0) -> tuple[dict[int, pathlib.Path], list[str]]:
+    """frame -> picture of a camera, and the sentences about what else lies there; data_2d_raw before data_2d_test."""
+    test, unread_test = _numbered(layout.test_images(drive, camera=camera), _PHOTOS)
+    raw, unread = _numbered(layout.images(drive, camera=camera), _PHOTOS)
+    return test | raw, unread + unread_test
 
 
 def _names(folder: pathlib.Path) -> list[str]:
@@ -129,6 +205,23 @@ def _names(folder: pathlib.Path) -> list[str]:
         raise DatasetError(f"{folder} cannot be listed ({error.strerror}); make it readable") from None
 
 
-def _numbered(folder: pathlib.Path, pattern: re.Pattern[str]) -> dict[int, pathlib.Path]:
-    """frame -> path of the files in a folder whose whole name fits; an absent folder has none."""
-    return {int(match[1]): folder / name for name in _names(folder) if (match := pattern.fullmatch(name))}
+def _numbered(folder: pathlib.Path, endings: tuple[str, ...]) -> tuple[dict[int, pathlib.Path], list[str]]:
+    """frame -> path of the files in a folder that are named by ten digits, and a sentence about what else lies there.
+
+    An absent folder has none. Of a frame that is there twice, the ending that comes first is read.
+    """
+    if not present(folder):
+        return {}, []
+    listing = list_folder(folder, endings)
+    found: dict[int, pathlib.Path] = {}
+    for path in sorted(listing.files, key=lambda path: endings.index(path.suffix.lower())):
+        frame = int(path.stem) if _NUMBER.fullmatch(path.stem) else -1
+        if frame < 0:
+            listing.unread.setdefault("not named by ten digits", []).append(path.name)
+        elif frame > _LARGEST:
+            listing.unread.setdefault(f"with a number above {_LARGEST}", []).append(path.name)
+        elif frame in found:
+            listing.unread.setdefault("there twice with another ending", []).append(path.name)
+        else:
+            found[frame] = path
+    return found, [remark(folder, listing.unread)] if listing.unread else []

@@ -5,8 +5,11 @@ import pathlib
 import numpy as np
 
 from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.files import read_bytes
 
 _POINT_BYTES = 16  # x, y, z, reflectance as float32
+_FARTHEST, _NEAREST = 1000.0, 1e-6  # metres; the scanner sees 120
+_MOST_ABSURD = 0.1  # share of the points; float64 read as float32 has half
 _MOST_BYTES = 1 << 26  # four million points; the scanner gives some 120,000
 
 
@@ -18,8 +21,7 @@ def read_scan(path: pathlib.Path) -> np.ndarray:
     """
     remedy = "unpack its archive again, or pass --skip_damaged to leave the frame out"
     try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+        data = read_bytes(path, most=_MOST_BYTES + 1)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror}); {remedy}") from None
     if not data or len(data) % _POINT_BYTES or len(data) > _MOST_BYTES:
@@ -28,7 +30,22 @@ def read_scan(path: pathlib.Path) -> np.ndarray:
     points = np.frombuffer(data, "<f4").reshape(-1, 4)
     if not points.any():
         raise DatasetError(f"{path} holds nothing but zeros, as a copy leaves that was cut off; {remedy}")
+    if strange := _strange(points):
+        raise DatasetError(f"{path} {strange}, and KITTI-360's scans are x, y, z, reflectance in metres; {remedy}")
     return points
+
+
+def _strange(points: np.ndarray) -> str:
+    """Why these cannot be scans of KITTI-360, or ""."""
+    flat = points.ravel()
+    if flat.size >= 500 and flat.size % 5 == 0 and flat[4::5].any() and np.isin(flat[4::5], np.arange(128)).all():
+        return "holds five numbers for each point, the last one the number of a laser beam, as nuScenes has them"
+    distance = np.abs(points[:, :3])
+    meant = (distance < _FARTHEST) & ((distance == 0) | (distance > _NEAREST))
+    absurd = 1 - meant.all(axis=1).mean()
+    if absurd <= _MOST_ABSURD:
+        return ""
+    return f"holds coordinates beyond {_FARTHEST:g} m, or no numbers, in {absurd:.0%} of its points"
 
 
 def depth_image(

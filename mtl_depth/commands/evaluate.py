@@ -9,6 +9,7 @@ from mtl_depth import inference
 from mtl_depth.config import Config, Tasks, to_dict
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator, model_card, odometry, score_tables
+from mtl_depth.prediction.predictor import flip_of
 from mtl_depth.runtime import log
 from mtl_depth.tasks import assemble
 
@@ -33,7 +34,7 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         )
     evaluation = config.evaluation
     perceiver = inference.load_perceiver(
-        config.weights or workdir, checkpoint=evaluation.checkpoint, flip=evaluation.flip
+        config.weights or workdir, checkpoint=evaluation.checkpoint, flip=flip_of(config)
     )
     if perceiver.program is not None:
         raise UserError(
@@ -54,7 +55,7 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
     _, tasks = assemble(perceiver.config.model, with_crop(perceiver.config.tasks, config.tasks))
     dataset = dataset_reader.open_dataset(data)
     result = evaluator.measure(
-        perceiver.perceive,
+        perceiver.answer,
         tasks,
         dataset,
         data,

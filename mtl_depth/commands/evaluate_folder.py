@@ -1,5 +1,6 @@
 """`--mode=evaluate --truth=FOLDER`: scores depth on pictures and ground truth of one's own, matched by name."""
 
+import contextlib
 import itertools
 import pathlib
 from collections.abc import Iterator
@@ -12,13 +13,15 @@ from jaxtyping import Float
 
 from mtl_depth import inference
 from mtl_depth.config import Config
+from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import score_tables
 from mtl_depth.evaluation.evaluator import FLIPPED
 from mtl_depth.image import resize_bilinear
-from mtl_depth.media import image_files, inputs
+from mtl_depth.media import inputs
 from mtl_depth.metrics import depth as metrics
-from mtl_depth.prediction.predictor import perceive_padded, to_float
+from mtl_depth.prediction import output_folder
+from mtl_depth.prediction.predictor import flip_of
 from mtl_depth.runtime import log
 from mtl_depth.tasks.base import add
 
@@ -26,6 +29,8 @@ ENDINGS = (".png", ".npy")
 SUFFIX = "_depth"  # of a truth's name, as predictions are named; may be left out
 RESULT = "evaluation_own.json"
 NAMED = 5  # of unmatched pictures in the sentence about them
+NEAREST, FARTHEST = 1e-3, 80.0  # metres between which truth counts
+SAME_SHAPE = 0.01  # relative difference of width / height up to which a truth shows the whole picture
 RECIPE = (
     "Depth truth: {truth} (scale {scale:g}). Predicted disparity resized bilinearly to the truth's size. Scored where "
     "1e-3 < truth < 80 m ({crop} crop), prediction clipped to that range, errors a picture, then averaged over the "
@@ -56,15 +61,18 @@ def run(
         raise UserError("--truth=FOLDER needs the pictures too: --input=FOLDER.")
     if not scale > 0:
         raise UserError(f"--truth_scale={scale:g} has to be positive: units of the PNG in a metre, 256 in KITTI.")
-    found, truths = inputs.find(input), _find_truth(pathlib.Path(truth))
-    matched = {name: truths[name] for name in found.names if name in truths}
+    found, truths = inputs.find(input), _find_truth(footage.expand(truth))
+    matched = {name: _the_only(name, truths[name]) for name in found.names if name in truths}
     if not matched:
         raise UserError(
             f"No picture of {input} has a truth of its name in {truth}: {found.names[0]} is the first of the one, "
             f"{min(truths)} of the other."
         )
+    if found.remark:
+        log.say(found.remark)
+    output_folder.check_writable(pathlib.Path(workdir))  # before hours of work
     perceiver = inference.load_perceiver(
-        config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=config.evaluation.flip
+        config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=flip_of(config)
     )
     if perceiver.config.tasks.depth is None:
         raise UserError(f"{config.weights or workdir} has no depth task; there is nothing to score against depth.")
@@ -74,14 +82,16 @@ def run(
     read = ((name, image) for name, image in _pictures(found) if name in matched)
     with log.progress(total=len(matched), desc="evaluate", unit="picture") as bar:
         while batch := list(itertools.islice(read, batch_size)):
-            fitted = np.stack([image_files.resize(image, size=perceiver.size) for _, image in batch])
-            answers = perceive_padded(perceiver.perceive, to_float(fitted), batch_size=batch_size)
-            for (name, _), depth in zip(batch, answers["depth"]):
-                measured = read_truth(matched[name], scale=scale)
+            truths_of = [read_truth(matched[name], scale=scale) for name, _ in batch]
+            for (name, image), measured in zip(batch, truths_of):
+                check_shape(matched[name], measured, image)
+            answers = perceiver.perceive_padded([image for _, image in batch], batch_size=batch_size)
+            for measured, depth in zip(truths_of, answers["depth"]):
                 resized = 1 / np.asarray(resize_bilinear(jnp.asarray(1 / depth), size=measured.shape))
                 sums = add(sums, frame_sums(measured, resized, crop or None))
-                known = measured > 0
-                covered.append(float(known.mean()))
+                inside = metrics.crop_mask(measured.shape, crop or None)
+                known = (measured > NEAREST) & (measured < FARTHEST) & inside
+                covered.append(float(known.sum() / inside.sum()))
                 if known.any():
                     ratios.append(float(np.median(measured[known]) / np.median(resized[known])))
             bar.update(len(batch))
@@ -97,12 +107,13 @@ def run(
         "scale": metrics.summarise_ratios(ratios),
         "metric": perceiver.metric,
         "unmatched": unmatched,
-        "recipe": RECIPE.format(truth=truth, scale=scale, crop=crop or "no") + FLIPPED * perceiver.flip,
+        "recipe": RECIPE.format(truth=truth, scale=scale, crop=crop or "no") + FLIPPED[perceiver.flip],
     }
+    with contextlib.suppress(BrokenPipeError):  # of `| head`: the file is written all the same
+        print(score_tables.summary(result), flush=True)
     path = pathlib.Path(workdir) / RESULT
     log.write_json(path, result)
-    print(score_tables.summary(result))
-    for sentence in remarks(result, truths=len(truths)):
+    for sentence in remarks(result, truths=len({file for files in truths.values() for file in files})):
         log.say(sentence)
     log.say(f"saved in {path}")
     return result
@@ -112,7 +123,7 @@ def remarks(result: dict[str, Any], *, truths: int) -> list[str]:
     """What a reader of the numbers has to know: coverage, scale, what was left out."""
     unmatched, scale = result["unmatched"], result["scale"]
     sentences = [
-        f"Truth covers {result['coverage']:.1%} of the pixels.",
+        f"Truth from {NEAREST:g} to {FARTHEST:g} m covers {result['coverage']:.1%} of the pixels that are scored.",
         f"Truth is {scale['median']:.3g} times the prediction (median over pictures, spread "
         f"{scale['spread'] / scale['median']:.0%})"
         + ("." if result["metric"] else "; this model's depth has no metres, read the median-scaled row."),
@@ -146,31 +157,69 @@ def read_truth(path: pathlib.Path, *, scale: float) -> Float[np.ndarray, "h w"]:
     Raises:
         UserError: the file holds no depth map.
     """
-    if path.suffix == ".npy":
-        try:
-            values = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read ({error}); take it away or make it anew.") from None
-    else:
-        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if values is None or values.dtype != np.uint16:
-            kind = "cannot be read" if values is None else f"has {values.dtype} pixels"
-            raise UserError(f"{path} {kind}; depth is a PNG of 16 bits, metres x --truth_scale, or .npy of metres.")
-    if values.ndim != 2:
+    values = _numbers(path)
+    if values.ndim != 2 or not values.size:
         raise UserError(f"{path} has the shape {values.shape}; depth is one number a pixel, height x width.")
     metres = values.astype(np.float32) / (scale if values.dtype.kind in "ui" else 1)
-    return np.where(np.isfinite(metres) & (metres > 0), metres, 0)
+    known = np.isfinite(metres) & (metres > 0)
+    if not known.any() and (metres < 0).any():
+        raise UserError(f"{path} has no value above 0; depth is positive, in metres along the optical axis.")
+    if known.any() and not known.all() and metres[known].min() == metres[known].max():
+        raise UserError(
+            f"{path} holds one value besides 0, {values[known][0]:g}: that is a mask; give a depth map of "
+            "metres x --truth_scale."
+        )
+    return np.where(known, metres, 0)
 
 
-def _find_truth(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+def check_shape(path: pathlib.Path, truth: Float[np.ndarray, "h w"], image: np.ndarray) -> None:
+    """Raises UserError where the truth cannot show all of the picture: cropped or turned, errors would be of no use."""
+    (height, width), (rows, columns) = truth.shape, image.shape[:2]
+    rounding = 0.5 / min(height, width)  # of a size that was reduced to whole pixels
+    if abs(width / height / (columns / rows) - 1) > max(SAME_SHAPE, 2 * rounding):
+        raise UserError(
+            f"{path} is {height}x{width} and its picture {rows}x{columns} (height x width): their sides have other "
+            "ratios, so one is cropped or turned; give truth of the whole picture."
+        )
+
+
+def _numbers(path: pathlib.Path) -> np.ndarray:
+    """What the file holds: whole numbers of at least 16 bits, or floats."""
+    try:
+        if path.suffix.lower() == ".npy":
+            values = np.load(path, allow_pickle=False)
+        else:
+            values = cv2.imdecode(np.frombuffer(footage.read_bytes(path), np.uint8), cv2.IMREAD_UNCHANGED)
+    except (OSError, ValueError, EOFError, cv2.error) as error:
+        reason = str(getattr(error, "strerror", None) or error).splitlines()[0]
+        raise UserError(f"{path} cannot be read ({reason}); make it readable, or leave it out.") from None
+    kinds = ("u2", "u4", "u8", "i2", "i4", "i8", "f2", "f4", "f8") if path.suffix.lower() == ".npy" else ("u2",)
+    if not isinstance(values, np.ndarray) or values.dtype.newbyteorder("=").str[1:] not in kinds:
+        found = f"has {values.dtype} pixels" if isinstance(values, np.ndarray) else "cannot be read"
+        raise UserError(f"{path} {found}; depth is a PNG of 16 bits, metres x --truth_scale, or .npy of metres.")
+    return values
+
+
+def _find_truth(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     """Files by the names of their pictures."""
     if not folder.is_dir():
         raise UserError(f"--truth={folder} is not a folder; give the one that holds the depth maps.")
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
+    files = footage.list_folder(folder, ENDINGS).files
     if not files:
         raise UserError(f"--truth={folder} holds no depth maps; they end in {' or '.join(ENDINGS)}.")
-    plain = {file.stem: file for file in files}
-    return plain | {name.removesuffix(SUFFIX): file for name, file in plain.items() if name.endswith(SUFFIX)}
+    found: dict[str, list[pathlib.Path]] = {}
+    for file in files:
+        for name in {file.stem, file.stem.removesuffix(SUFFIX)}:
+            found.setdefault(name, []).append(file)
+    return found
+
+
+def _the_only(name: str, files: list[pathlib.Path]) -> pathlib.Path:
+    if len(files) > 1:
+        raise UserError(
+            f"{files[0]} and {files[1].name} are both truth of the picture {name}; take one of them out of --truth."
+        )
+    return files[0]
 
 
 def _pictures(found: inputs.Footage) -> Iterator[tuple[str, np.ndarray]]:

@@ -1,6 +1,7 @@
 """`--mode=export`: writes a trained network in a form that other programs read."""
 
 import dataclasses
+import datetime
 import functools
 import json
 import logging
@@ -20,12 +21,13 @@ from mtl_depth.config import Config, to_dict
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import submission
 from mtl_depth.models.encoder import translatable
-from mtl_depth.prediction.predictor import Perceiver, make_perceive
+from mtl_depth.prediction.predictor import Perceiver, flip_of, make_perceive
 from mtl_depth.runtime import log
 
 MONODEPTH2_RANGE = (0.1, 100.0)  # nearest and farthest depth, fixed in the original
 PLATFORMS = ("cpu", "cuda", "tpu")  # that an exported StableHLO program runs on
 PREDICTIONS = ("depth", "labels", "instances", "scores")
+READABLE = datetime.timedelta(days=182)  # what jax.export promises of serialized programs: six months
 OPSET = 23  # of ONNX; onnxruntime reads it from release 1.23 on
 
 
@@ -56,7 +58,7 @@ def run(
     if batch != "free" and not (batch.isdigit() and int(batch) > 0):
         raise UserError(f"--batch={batch} is neither free nor a number of images; give one of them.")
     perceiver = inference.load_perceiver(
-        config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=config.evaluation.flip
+        config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=flip_of(config)
     )
     if perceiver.network is None:
         raise UserError(f"{config.weights} is an exported program already; give the run, or a safetensors export.")
@@ -92,14 +94,20 @@ def write_stablehlo(perceiver: Perceiver, output: pathlib.Path, batch: int | Non
     """
 
     def predict(image: Any) -> dict[str, Any]:
-        answers = perceiver.perceive(image)
+        answers = perceiver.answer(image)
         return {name: answers[name] for name in PREDICTIONS if name in answers}
 
     rows = jax.export.symbolic_shape("b")[0] if batch is None else batch
     exported = jax.export.export(jax.jit(predict), platforms=PLATFORMS)(_image(perceiver, rows))
     (output / "model.stablehlo").write_bytes(exported.serialize())
     names = sorted(jax.eval_shape(predict, _image(perceiver, 1)))
-    _describe(perceiver, output, batch, names, {"format": "stablehlo", "platforms": PLATFORMS})
+    until = (datetime.date.today() + READABLE).isoformat()
+    written = {"jax": jax.__version__, "readable_until": until}
+    _describe(perceiver, output, batch, names, {"format": "stablehlo", "platforms": PLATFORMS, **written})
+    log.say(
+        f"jax promises that its releases of the next six months read this, until {until}; jax {jax.__version__} always "
+        "does. For longer, keep the run, or --format=safetensors."
+    )
 
 
 def write_onnx(perceiver: Perceiver, output: pathlib.Path, batch: int | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 import pathlib
 from collections.abc import Iterable, Iterator
 
@@ -14,28 +15,30 @@ from mtl_depth.data import intrinsics
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator
 from mtl_depth.geometry.camera import scale_focal
-from mtl_depth.media import image_files, inputs, visualize
+from mtl_depth.media import image_files, inputs, point_cloud, visualize
 from mtl_depth.media.inputs import Footage
 from mtl_depth.media.video_writer import Film
-from mtl_depth.prediction import cameras, results
+from mtl_depth.prediction import cameras, output_folder, results
 from mtl_depth.prediction.cameras import Camera
-from mtl_depth.prediction.predictor import Perceiver, perceive_padded, to_float
+from mtl_depth.prediction.output_folder import OutputFolder
+from mtl_depth.prediction.predictor import Perceiver, flip_of
 from mtl_depth.prediction.results import Prediction
 from mtl_depth.runtime import log
 from mtl_depth.viewer import document
 
 COLUMNS = 4  # pictures side by side in the figure, and buttons of the page
 WRITES = {
-    "depth": "NAME_depth.png, 16 bit, metres x 256",
+    "depth": "NAME_depth.png, 16 bit, metres x 256; without metres x the factor in NAME_depth.json",
     "color": "NAME_depth_color.png, with a legend",
-    "labels": "NAME_semantic.png and NAME_instance.png, coloured, as far as the run has them",
+    "labels": "as far as the run has them, NAME_semantic.png and NAME_instance.png, coloured, with legend.png, and "
+    "NAME_semantic_ids.png (KITTI-360 label ids) and NAME_instance_ids.png (16 bit, label id * 1000 + number)",
     "npy": "NAME_depth.npy, float32",
     "cloud": "NAME.ply, coloured points",
-    "video": "depth.mp4, the input above coloured depth",
+    "video": "depth.webm, the input above coloured depth",
     "figure": "figure.png, a column a picture",
     "page": "page.html, to slide over and to turn in three dimensions",
 }
-OF_PICTURES = ("depth", "color", "labels", "figure", "page")  # written unless told otherwise
+OF_PICTURES = ("depth", "color", "labels", "figure", "page")  # written by default
 OF_VIDEOS = ("video", "figure", "page")
 PICTURE_RATE = 10.0  # pictures a second of a video made of single pictures, as KITTI's cameras have it
 CAPTIONS = {
@@ -62,56 +65,74 @@ def run(
     Args:
         config: weights, checkpoint, batch size, flip; the model is the run's own.
         workdir: the run.
-        input: what `footage.find` takes.
-        output: folder to write into; `pictures` in the run by default.
+        input: what `inputs.find` takes.
+        output: folder to write into, `pictures` in the run by default; a numbered one next to it where it holds files
+            that are not results of an earlier prediction.
         write: of `WRITES`, or `all`; by default what suits the input. Evaluation frames have a figure and a page.
         camera: intrinsics as `cameras.find` takes them; by default the data set's, or a stated guess.
 
     Raises:
-        UserError: no run or weights, no input that can be read, a word that `write` does not have.
+        UserError: no run or weights, no input that can be read, a word that `write` does not have, or an output among
+            the input.
     """
     if unknown := set(write) - {*WRITES, "all"}:
         raise UserError(f"--write={','.join(sorted(unknown))} does not exist; there are all, {', '.join(WRITES)}.")
     if camera:
         intrinsics.read(camera, size=(480, 640))  # whatever the size: a mistake is said before any work
+    target = pathlib.Path(os.path.expanduser(output or pathlib.Path(workdir) / "pictures"))
     found = None if input is None else inputs.find(input)
+    if found is not None:
+        output_folder.check_apart(target, input, found.files)
     perceiver = inference.load_perceiver(
-        config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=config.evaluation.flip
+        config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=flip_of(config)
     )
-    unit = "in metres" if perceiver.metric else "up to scale, not in metres: nothing told the network the scale"
+    # Metres of a camera other than the canonical one need its focal length.
+    metric = perceiver.metric and (found is None or perceiver.canonical_focal is None or bool(camera))
+    unit = "in metres" if metric else "up to scale, not in metres: nothing told the network the scale"
+    if perceiver.metric and not metric:
+        unit = "up to scale, not in metres: they need the camera's --intrinsics"
     if perceiver.config.tasks.depth is not None:
         log.say(f"Depth is {unit}.")
-    output = pathlib.Path(output or pathlib.Path(workdir) / "pictures")
     wanted = set(WRITES if "all" in write else write or (OF_VIDEOS if found and found.rate else OF_PICTURES))
     if found is None:
         seen, camera_of = evaluation_frames(perceiver, config, batch_size=config.evaluation.batch_size)
+        folder = output_folder.claim(target)
         source = f"{config.evaluation.split} frames of {config.data.data_dir}"
     else:
-        if output.resolve() == found.folder.resolve():
-            raise UserError(f"--output is the folder of the input, {output}; give another one.")
+        if found.remark:
+            log.say(found.remark)
         needs_camera = bool(wanted & {"cloud", "page"}) and perceiver.config.tasks.depth is not None
         camera_of = cameras.find(
-            perceiver.config, camera or None, speak=needs_camera, focal_scale=perceiver.focal_scale
+            perceiver.config,
+            camera or None,
+            speak=needs_camera or perceiver.canonical_focal is not None,
+            focal_scale=perceiver.focal_scale,
+            run=pathlib.Path(workdir),
         )
-        seen = predict_footage(perceiver, found, output, wanted, camera_of, batch_size=config.evaluation.batch_size)
+        folder = output_folder.claim(target)
+        seen = predict_footage(
+            perceiver, found, folder, wanted, camera_of, batch_size=config.evaluation.batch_size, metric=metric
+        )
         source = str(input)
-    output.mkdir(parents=True, exist_ok=True)
     figure = make_figure(seen)
     if "figure" in wanted:
-        image_files.write(output / "figure.png", figure)
+        image_files.write(folder.file("figure.png"), figure)
     if "page" in wanted:
         run_folder = pathlib.Path(workdir)
         document.write(
-            output / "page.html",
-            title=f"mtl_depth: {pathlib.Path(config.weights or workdir).resolve().name}",
-            sentences=[f"Predicted for {source}.", f"Depth is {unit}."],
-            metric=perceiver.metric,
-            frames=page_frames(seen, camera_of, metric=perceiver.metric),
+            folder.file("page.html"),
+            title=f"mtl_depth: {printable(pathlib.Path(config.weights or workdir).resolve().name)}",
+            sentences=[f"Predicted for {printable(source)}.", f"Depth is {unit}."],
+            metric=metric,
+            frames=page_frames(seen, camera_of, metric=metric),
             figure=figure,
             run=run_folder if (run_folder / "config.json").is_file() else None,
         )
-    written = [f"{output / f'{name}.{end}'}" for name, end in (("figure", "png"), ("page", "html")) if name in wanted]
-    log.say(f"written to {output}" + (f"; look at {' and '.join(written)}" if written else ""))
+    folder.close()
+    written = [
+        f"{folder.path / f'{name}.{end}'}" for name, end in (("figure", "png"), ("page", "html")) if name in wanted
+    ]
+    log.say(f"written to {folder.path}" + (f"; look at {' and '.join(written)}" if written else ""))
 
 
 def make_figure(seen: list[Prediction]) -> np.ndarray:
@@ -139,7 +160,9 @@ def evaluation_frames(perceiver: Perceiver, config: Config, *, batch_size: int) 
     seen, matrix = [], np.eye(3)
     for batch in dataset_reader.evaluation_batches(dataset, data, split=split, reads=reads, batch_size=batch_size):
         images, matrix = batch["image"][:, 0], batch["intrinsics"][0]
-        predictions = perceive_padded(perceiver.perceive, to_float(images), batch_size=batch_size)
+        predictions = perceiver.perceive_padded(
+            list(images), batch_size=batch_size, intrinsics=list(batch["intrinsics"])
+        )
         truths = [name for name in ("semantic", "instance") if name in reads and batch[name].any()]
         for row, image in enumerate(images):
             truth = {name: batch[name][row] for name in truths}
@@ -152,11 +175,12 @@ def evaluation_frames(perceiver: Perceiver, config: Config, *, batch_size: int) 
 def predict_footage(
     perceiver: Perceiver,
     found: Footage,
-    output: pathlib.Path,
+    output: OutputFolder,
     wanted: set[str],
     camera_of: Camera,
     *,
     batch_size: int,
+    metric: bool,
 ) -> list[Prediction]:
     """Predicts every picture and writes its files; those that cannot be read are named and left out.
 
@@ -170,45 +194,75 @@ def predict_footage(
     batch_size = min(batch_size, total)
     unreadable: list[UserError] = []
     seen: list[Prediction] = []
-    film = Film(output / "depth.mp4", found.rate or PICTURE_RATE) if "video" in wanted else None
+    film = Film(output.file("depth.webm"), found.rate or PICTURE_RATE) if "video" in wanted else None
     nearest = None  # a video keeps the colours of its first frame, or it would flicker
-    output.mkdir(parents=True, exist_ok=True)
-    count = 0
+    count, saturated, classes = 0, 0, set()
     with log.progress(total=total, desc="predict", unit="picture") as bar:
         readable = _readable(found, unreadable)
         while batch := list(itertools.islice(readable, batch_size)):
-            fitted = np.stack([image_files.resize(image, size=perceiver.size) for _, image in batch])
-            predictions = perceive_padded(perceiver.perceive, to_float(fitted), batch_size=batch_size)
-            for row, (index, image) in enumerate(batch):
-                name = found.names[index] if index < total else f"{found.names[0][:-6]}{index:06d}"
-                one = results.make(perceiver, predictions, row, image, name=name, nearest=nearest)
+            images = [image for _, _, image in batch]
+            matrices = [camera_of(image.shape[:2]) for image in images] if perceiver.canonical_focal else None
+            predictions = perceiver.perceive_padded(images, batch_size=batch_size, intrinsics=matrices)
+            for row, (index, seconds, image) in enumerate(batch):
+                name = found.name(index)
+                one = results.make(perceiver, predictions, row, image, name=name, nearest=nearest, metric=metric)
                 matrix = camera_of(image.shape[:2]) if "cloud" in wanted else None
-                results.write(one, output, wanted, metric=perceiver.metric, intrinsics=matrix)
+                results.write(one, output, wanted, metric=metric, intrinsics=matrix)
+                depth = one.arrays.get("depth")
+                saturated += metric and depth is not None and bool((depth > image_files.FARTHEST_METRES).any())
+                classes |= results.classes(one)
                 if film is not None:
-                    if nearest is None and "depth" in one.arrays:
-                        nearest = float(np.percentile(one.arrays["depth"], 5))
-                    film.add([one.shown[key] for key in ("input", *results.FILES) if key in one.shown])
+                    if nearest is None and depth is not None:
+                        nearest = float(np.percentile(depth, 5))
+                    shown = [one.shown[key] for key in ("input", *results.FILES) if key in one.shown]
+                    film.add(shown, seconds=seconds if found.rate else None)
                 if len(seen) < COLUMNS and index * COLUMNS >= len(seen) * total:
                     seen.append(one)
                 count += 1
             bar.update(len(batch))
-    if film is not None:
-        film.close()
     if not count:
         raise UserError(f"None of the {total} pictures could be read; the first: {unreadable[0]}")
-    if unreadable:
-        log.say(f"{len(unreadable)} of {total} pictures were left out.")
+    if film is not None:
+        film.close()
+    if "labels" in wanted and classes:
+        results.write_legend(output.file("legend.png"), classes)
+    for sentence in _remarks(found, film, count=count, saturated=saturated * ("depth" in wanted)):
+        log.say(sentence)
     return seen
 
 
-def _readable(found: Footage, unreadable: list[UserError]) -> Iterator[tuple[int, np.ndarray]]:
-    """(index, picture) of everything that can be read; the errors of the others go to `unreadable`."""
-    for index, image in found.read():
+def _remarks(found: Footage, film: Film | None, *, count: int, saturated: int) -> Iterator[str]:
+    """What somebody who uses the results has to know of them."""
+    total = len(found.names)
+    if found.rate is not None and count < total:
+        yield f"{found.files[0]} promises {total} frames, and {count} could be decoded; the results are of these."
+    elif count < total:
+        yield f"{total - count} of {total} pictures were left out."
+    if film is not None and (film.repeated or film.left_out):
+        yield (
+            f"The frames of {found.files[0]} are not evenly spaced in time; depth.webm has {found.rate:.4g} a second, "
+            f"with {film.repeated} repeated and {film.left_out} left out, so that it takes as long."
+        )
+    if saturated:
+        yield (
+            f"In {saturated} pictures depth lies beyond {image_files.FARTHEST_METRES:.2f} m, the most that 16 bits of "
+            "metres x 256 hold; there NAME_depth.png says as much, --write=npy keeps the depth."
+        )
+
+
+def _readable(found: Footage, unreadable: list[UserError]) -> Iterator[tuple[int, float, np.ndarray]]:
+    """(index, seconds, picture) of everything that can be read; the errors of the others go to `unreadable`."""
+    for index, seconds, image in found.frames():
         if isinstance(image, UserError):
             log.say(f"left out: {image}")
             unreadable.append(image)
         else:
-            yield index, image
+            yield index, seconds, image
+
+
+def printable(text: str) -> str:
+    """The text without what no encoding holds: parts of file names that are not UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def page_frames(seen: list[Prediction], camera_of: Camera, *, metric: bool) -> list[document.Frame]:
@@ -220,7 +274,7 @@ def page_frames(seen: list[Prediction], camera_of: Camera, *, metric: bool) -> l
             one.shown["depth"],
             one.arrays["depth"],
             camera_of(one.image.shape[:2]),
-            results.farthest(one.arrays["depth"], metric=metric),
+            point_cloud.farthest(one.arrays["depth"], metric=metric),
         )
         for one in seen
         if "depth" in one.arrays

@@ -96,7 +96,7 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
         reading = {"threads": config.data.threads, "workers": config.data.workers}
         batches = input_wait.metered(batches, warn=lambda share: board.say(input_wait.advice(share, **reading)))
         stack.callback(batches.close)
-        perceive = predictor.make_perceive(network, tasks, flip=config.evaluation.flip)
+        perceive = predictor.make_perceive(network, tasks, flip=predictor.flip_of(config))
         look = jax.jit(functools.partial(network.apply, train=False))
         evaluate = _make_evaluate(config, tasks, dataset, devices, perceive, progress=writes)
         if writes:
@@ -253,7 +253,8 @@ def _make_evaluate(
         return evaluator.measure(
             functools.partial(perceive, variables), tasks, dataset, config.data,
             split=config.evaluation.split, batch_size=config.evaluation.batch_size, studied=studied(),
-            crop=config.tasks.depth.crop if config.tasks.depth else "", flip=config.evaluation.flip, progress=progress,
+            crop=config.tasks.depth.crop if config.tasks.depth else "", flip=predictor.flip_of(config),
+            progress=progress,
         )  # fmt: skip
 
     return evaluate

@@ -3,7 +3,7 @@
 from mtl_depth.errors import UserError
 from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.resize import resize_intrinsics
-from tfds_kitti360.video.intrinsics import Intrinsics, choose, field_of_view
+from tfds_kitti360.video.intrinsics import Intrinsics, choose, field_of_view, lens
 
 __all__ = ["Intrinsics", "field_of_view", "read", "resize_intrinsics"]
 
@@ -12,9 +12,15 @@ def read(text: str | None, *, size: tuple[int, int]) -> Intrinsics:
     """The intrinsics of pictures of `size` (height, width) from `fx,fy,cx,cy` or a file; None: a stated guess.
 
     Raises:
-        UserError: these are not intrinsics.
+        UserError: these are not intrinsics of a pinhole camera.
     """
     try:
-        return choose(text, None, size=size)
+        found, bent = choose(text, None, size=size), lens(text)
     except DatasetError as error:
         raise UserError(f"{error}.") from None
+    if bent:
+        raise UserError(
+            f"{found.origin} has a lens that bends straight lines, and pictures are taken as they are here; undistort "
+            "them, and give the pinhole camera that sees them so."
+        )
+    return found

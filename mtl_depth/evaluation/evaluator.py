@@ -28,7 +28,9 @@ RECIPE = (
     "errors a frame, then averaged over the frames. median_scaled: prediction times median(truth) / median(prediction) "
     "of the frame; unscaled: as predicted."
 )
-FLIPPED = " Disparity is the mean of that predicted for the picture and, mirrored back, for the mirrored picture."
+_MEAN = " Disparity is the mean of that predicted for the picture and, mirrored back, for the mirrored picture."
+_BLENDED = _MEAN[:-1] + "; towards the left side only the latter counts, towards the right side only the former."
+FLIPPED = {False: "", True: _MEAN, "mean": _MEAN, "monodepth2": _BLENDED}
 
 
 def measure(
@@ -41,7 +43,7 @@ def measure(
     batch_size: int,
     studied: dict[str, Any] | None = None,
     crop: str = "",
-    flip: bool = False,
+    flip: bool | str = False,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Scores predictions on the frames of a split that have any truth the tasks are scored against.
@@ -55,7 +57,7 @@ def measure(
         batch_size: frames at a time.
         studied: what `study` answered; None: the trivial baselines are computed now.
         crop: the one that the depth task scores inside, to be named in the recipe.
-        flip: whether `perceive` averages with the mirrored answer, to be named there too.
+        flip: how `perceive` averages with the mirrored answer, to be named there too.
         progress: whether to show a bar.
 
     Returns:
@@ -93,7 +95,7 @@ def measure(
     sections = {}
     for task in tasks:
         sections |= task.metrics.summarise(sums[task.name])
-    return {"split": split, "frames": total, **sections, "recipe": RECIPE.format(crop=crop or "no") + FLIPPED * flip}
+    return {"split": split, "frames": total, **sections, "recipe": RECIPE.format(crop=crop or "no") + FLIPPED[flip]}
 
 
 def seen(batch: Arrays, *, batch_size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import cv2
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Integer, UInt8
@@ -74,7 +73,8 @@ def test_pictures(root: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
     for drive in sorted((root / "data_2d_test").glob("*")):
         if match := _DRIVE.search(drive.name):
             for path in sorted((drive / "image_00" / "data_rect").glob("*.png")):
-                yield f"{match[1]}_{int(path.stem):010d}", path
+                if path.stem.isdecimal():  # else left by another system, as ._0000000002.png is
+                    yield f"{match[1]}_{int(path.stem):010d}", path
 
 
 def label_ids(answers: Mapping[str, Any], row: int, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
@@ -88,8 +88,7 @@ def label_ids(answers: Mapping[str, Any], row: int, size: tuple[int, int]) -> UI
 def write_semantic(path: pathlib.Path, labels: UInt8[np.ndarray, "h w"]) -> None:
     """Writes one picture's label ids."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), labels):
-        raise UserError(f"{path} cannot be written; free space or give another folder.")
+    image_files.write_values(path, labels)
 
 
 def write_instances(folder: pathlib.Path, stem: str, values: Integer[np.ndarray, "h w"], scores: np.ndarray) -> None:

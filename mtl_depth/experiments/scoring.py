@@ -22,7 +22,7 @@ def score(folder: pathlib.Path, held_out_dir: pathlib.Path) -> None:
     config, tasks = perceiver.config, perceiver.tasks
     street = dataclasses.replace(config.data, data_dir=str(held_out_dir), train_frames=0)
     result = evaluator.measure(
-        perceiver.perceive, tasks, data.open_dataset(street), street,
+        perceiver.answer, tasks, data.open_dataset(street), street,
         split=HELD_OUT_SPLIT, batch_size=config.evaluation.batch_size,
         studied=evaluator.study(tasks, data.open_dataset(config.data), config.data),
     )  # fmt: skip

@@ -116,7 +116,7 @@ def score_kitti360(
     depth = [task for task in perceiver.tasks if task.name == "depth"]
     studied = evaluator.study(depth, dataset, section)
     scored = [
-        evaluator.measure(perceiver.perceive, depth, dataset, section, split=split, batch_size=8, studied=studied)
+        evaluator.measure(perceiver.answer, depth, dataset, section, split=split, batch_size=8, studied=studied)
         for split in evaluator.SPLITS
         if data.frames(dataset, section, split=split, reads=frozenset({"depth"}))
     ]

@@ -1,48 +1,86 @@
 """Picture files of any kind to arrays, arrays to PNG files, and the changes of size between."""
 
+import io
 import pathlib
 
 import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
-from jaxtyping import Float, Integer, Num, UInt8
+from jaxtyping import Float, Integer, Num, UInt8, UInt16
 
+from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
-METRES_PER_UNIT = 1 / 256  # of a 16-bit depth picture, as in KITTI
+ENDINGS = footage.PICTURE_ENDINGS
+UNITS_PER_METRE = 256.0  # of a 16-bit depth picture, as in KITTI
 _FARTHEST_UNIT = 65535
+FARTHEST_METRES = _FARTHEST_UNIT / UNITS_PER_METRE  # that such a picture holds
 
 
-def read(path: str | pathlib.Path) -> UInt8[np.ndarray, "h w 3"]:
-    """The colours, turned as the camera's orientation mark says; grey becomes RGB and opacity is dropped.
+def read(path: str | pathlib.Path, *, white: float | None = None) -> UInt8[np.ndarray, "h w 3"]:
+    """The colours as a person sees them (`tfds_kitti360.pictures.read_picture`, which the builder reads with).
 
     Raises:
         UserError: the file cannot be decoded.
     """
+    return footage.read_picture(path, white=white)
+
+
+def from_pil(picture: PIL.Image.Image) -> UInt8[np.ndarray, "h w 3"]:
+    """The colours of an opened picture, as `read` gives them.
+
+    Raises:
+        UserError: its file is damaged.
+    """
     try:
-        with PIL.Image.open(path) as file:
-            picture = PIL.ImageOps.exif_transpose(file)
-            if picture.mode.startswith(("I", "F")):  # 16-bit grey, which PIL would clip at 255
-                grey = np.asarray(picture, np.float32)
-                grey = (grey * (255 / max(grey.max(), 255.0))).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=-1)
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read as a picture ({error}); take it away or make it anew.") from error
+        upright = PIL.ImageOps.exif_transpose(picture)
+        if upright.mode.startswith(("I", "F")):  # deeper than Pillow can convert
+            return from_deep(np.asarray(upright).astype(np.float32 if upright.mode == "F" else np.uint16))
+        return np.asarray(upright.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise UserError(f"{picture} cannot be read ({error}); give one that is whole.") from error
 
 
-def write(path: str | pathlib.Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:
+def from_deep(samples: UInt16[np.ndarray, "h w *c"] | Float[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "h w 3"]:
+    """The colours of grey or RGB samples of more than 8 bits, as `read` gives those of a file with the same samples."""
+    ending = ".tiff" if samples.dtype.kind == "f" else ".png"
+    _, encoded = cv2.imencode(ending, samples if samples.ndim == 2 else np.ascontiguousarray(samples[..., ::-1]))
+    return footage.read_picture(encoded.tobytes(), name="the picture")
+
+
+def write(path: pathlib.Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:
     """Writes a colour picture."""
-    PIL.Image.fromarray(picture).save(path)
+    file = io.BytesIO()
+    PIL.Image.fromarray(picture).save(file, "PNG")
+    _write_bytes(path, file.getvalue())
 
 
-def write_depth(path: str | pathlib.Path, depth: Float[np.ndarray, "h w"]) -> None:
-    """Writes depth as a 16-bit PNG of metres x 256; what lies beyond 255.99 m is stored as 255.99 m."""
-    units = np.clip(np.rint(depth / METRES_PER_UNIT), 0, _FARTHEST_UNIT).astype(np.uint16)
-    if not cv2.imwrite(str(path), units):
-        raise UserError(f"{path} cannot be written; free space or give another folder.")
+def write_values(path: pathlib.Path, values: UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]) -> None:
+    """Writes a PNG of 8-bit or 16-bit values, such as label ids.
+
+    Raises:
+        UserError: the disk is full, or the path cannot be written.
+    """
+    _, encoded = cv2.imencode(".png", values)  # OpenCV sees no name: it ends the process where one is not UTF-8
+    _write_bytes(path, encoded.tobytes())
+
+
+def write_depth(path: pathlib.Path, depth: Float[np.ndarray, "h w"], *, units: float = UNITS_PER_METRE) -> None:
+    """Writes depth as a 16-bit PNG of depth x `units`; what is beyond 65535 is stored as 65535: 255.99 m of metres."""
+    write_values(path, np.clip(np.rint(depth * units), 0, _FARTHEST_UNIT).astype(np.uint16))
+
+
+def units_of_range(depth: Float[np.ndarray, "h w"]) -> float:
+    """The `units` with which a picture of depth without metres fills the 16 bits."""
+    return _FARTHEST_UNIT / float(depth.max())
+
+
+def _write_bytes(path: pathlib.Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}); free space or give another folder.") from error
 
 
 def resize(image: Num[np.ndarray, "h w *c"], *, size: tuple[int, int]) -> Num[np.ndarray, "H W *c"]:

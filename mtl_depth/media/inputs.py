@@ -1,47 +1,71 @@
 """Where pictures to look at come from: a file, a folder, a pattern or a video, read one after the other."""
 
 import collections
+import functools
 import glob
+import itertools
 import pathlib
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
+from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 from mtl_depth.media import image_files
 
-VIDEO_ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
+VIDEO_ENDINGS = footage.FILM_ENDINGS
+USUAL_RATE = 25.0  # frames a second of a video that neither says nor shows it
+_TIMED = 30  # frames whose time stamps tell the rate
+Answer = np.ndarray | UserError  # uint8 [h w 3] RGB, or the reason why it cannot be read
 
 
 class Footage(NamedTuple):
     """Pictures in an order.
 
     Attributes:
-        names: one a picture, unlike each other, without an ending; of a video as many as its header claims.
-        folder: where they lie.
-        read: reads them all, each as (index, uint8 [h w 3] RGB or the reason why it cannot be read).
+        names: one a picture, unlike each other, without an ending; of a video as many as its header promises.
+        files: where they lie.
+        frames: reads them all, each as (index, seconds since the first, picture or the reason why there is none);
+            seconds are 0 where they are no video.
         rate: pictures a second of a video; None where they are no video.
+        remark: a sentence about files next to them that are not read, or "".
     """
 
     names: list[str]
-    folder: pathlib.Path
-    read: Callable[[], Iterator[tuple[int, np.ndarray | UserError]]]
+    files: list[pathlib.Path]
+    frames: Callable[[], Iterator[tuple[int, float, Answer]]]
     rate: float | None = None
+    remark: str = ""
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where the first one lies."""
+        return self.files[0].parent
+
+    def read(self) -> Iterator[tuple[int, Answer]]:
+        """The pictures without their times."""
+        return ((index, picture) for index, _, picture in self.frames())
+
+    def name(self, index: int) -> str:
+        """Of a video, frames beyond those that its header promises have names too."""
+        return self.names[index] if self.rate is None else _frame_name(self.files[0], index)
 
 
 def find(path: str | pathlib.Path) -> Footage:
-    """What `path` names: a picture, a video, a folder of pictures in the order of names, or a pattern (a/*.png).
+    """What `path` names: a picture, a video, a folder of pictures in natural order, or a pattern (a/*.png).
 
     Raises:
         UserError: nothing is there, or nothing that can be read.
     """
-    files = _files(path)
-    videos = [file for file in files if file.suffix.lower() in VIDEO_ENDINGS]
-    stills = [file for file in files if file.suffix.lower() in image_files.ENDINGS]
+    files, remark = _files(footage.expand(path))
+    videos = [file for file in files if file.name.lower().endswith(VIDEO_ENDINGS)]
+    stills = [file for file in files if file.name.lower().endswith(image_files.ENDINGS)]
     if stills:
-        return Footage(unique_names(stills), stills[0].parent, lambda: _read_stills(stills))
+        if videos:
+            remark = " ".join(filter(None, [remark, f"{len(videos)} videos, such as {videos[0].name}, are not read."]))
+        return Footage(unique_names(stills), stills, functools.partial(_read_stills, stills), remark=remark)
     if len(videos) == 1:
         return _video(videos[0])
     if videos:
@@ -51,62 +75,83 @@ def find(path: str | pathlib.Path) -> Footage:
 
 
 def unique_names(files: list[pathlib.Path]) -> list[str]:
-    """Names of the files without their endings, which stay where two would be the same (a.png, a.jpg: a_png, a_jpg).
+    """Names of the files without their endings, unlike each other on any file system.
 
-    Files of several folders (a pattern can name them) whose names are the same are numbered.
+    Where two would be the same, the endings stay (a.png, a.jpg: a_png, a_jpg), and where that does not help, the later
+    ones are numbered.
     """
-    stems = collections.Counter(file.stem for file in files)
-    names = [file.stem if stems[file.stem] == 1 else file.name.replace(".", "_") for file in files]
-    seen = collections.Counter(names)
-    return [name if seen[name] == 1 else f"{name}_{index:06d}" for index, name in enumerate(names)]
+    stems = collections.Counter(_folded(file.stem) for file in files)
+    taken = {stem for stem, count in stems.items() if count == 1}
+    names = []
+    for file in files:
+        name = file.stem
+        if stems[_folded(name)] > 1:
+            base = file.name.replace(".", "_")
+            numbered = (f"{base}_{number}" for number in itertools.count(2))
+            name = next(name for name in itertools.chain([base], numbered) if _folded(name) not in taken)
+            taken.add(_folded(name))
+        names.append(name)
+    return names
 
 
-def _files(path: str | pathlib.Path) -> list[pathlib.Path]:
-    plain = pathlib.Path(path)
-    if plain.is_file():
-        return [plain]
-    if plain.is_dir():
-        found = sorted(plain.iterdir())
-    else:
-        found = sorted(pathlib.Path(name) for name in glob.glob(str(path), recursive=True))
-        if not found:
-            what = "matches nothing" if glob.has_magic(str(path)) else "does not exist"
-            raise UserError(
-                f"{path} {what}; give a picture, a folder of pictures, a video or a pattern such as 'a/*.png'."
-            )
-    return [file for file in found if file.is_file() and not file.name.startswith(".")]
+def _folded(name: str) -> str:
+    """The same for names that some file systems take for the same: capitals, composed and decomposed accents."""
+    return unicodedata.normalize("NFC", name.casefold())
 
 
-def _read_stills(files: list[pathlib.Path]) -> Iterator[tuple[int, np.ndarray | UserError]]:
+def _files(path: pathlib.Path) -> tuple[list[pathlib.Path], str]:
+    if path.is_dir():
+        listing = footage.list_folder(path, (*image_files.ENDINGS, *VIDEO_ENDINGS))
+        remark = footage.remark(path, listing.unread)
+        return listing.files, remark and f"{remark[0].upper()}{remark[1:]}."
+    if path.exists():
+        return [path], ""
+    found = (pathlib.Path(name) for name in glob.glob(_pattern(path), recursive=True))
+    files = [file for file in found if file.is_file() and not file.name.startswith(".")]
+    if not files:
+        what = "matches nothing" if glob.has_magic(str(path)) else "does not exist"
+        raise UserError(f"{path} {what}; give a picture, a folder of pictures, a video or a pattern such as 'a/*.png'.")
+    return sorted(files, key=lambda file: tuple(footage.natural(part) for part in file.parts)), ""
+
+
+def _pattern(path: pathlib.Path) -> str:
+    """The pattern, with brackets and asterisks in the names of folders that exist taken literally."""
+    there = next((parent for parent in path.parents if parent.is_dir()), pathlib.Path())
+    return str(pathlib.Path(glob.escape(str(there)), path.relative_to(there)))
+
+
+def _read_stills(files: list[pathlib.Path]) -> Iterator[tuple[int, float, Answer]]:
+    white = footage.white_level(files)
     for index, file in enumerate(files):
         try:
-            yield index, image_files.read(file)
+            yield index, 0.0, image_files.read(file, white=white)
         except UserError as error:
-            yield index, error
+            yield index, 0.0, error
 
 
 def _video(path: pathlib.Path) -> Footage:
-    video = cv2.VideoCapture(str(path))
-    total, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), video.get(cv2.CAP_PROP_FPS)
-    readable, _ = video.read()
-    video.release()
-    if not readable:
-        raise UserError(
-            f"{path} cannot be read as a video; its codec may be missing, try `ffmpeg -i {path} frames/%06d.png`."
-        )
-    names = [f"{path.stem}_{index:06d}" for index in range(max(total, 1))]
-    return Footage(names, path.parent, lambda: _read_video(path), rate if rate > 0 else 25.0)
+    film = footage.open_film(path)
+    names = [_frame_name(path, index) for index in range(max(film.promised, 1))]
+    return Footage(names, [path], functools.partial(_read_video, film), _rate(film))
 
 
-def _read_video(path: pathlib.Path) -> Iterator[tuple[int, np.ndarray]]:
-    video = cv2.VideoCapture(str(path))
+def _frame_name(path: pathlib.Path, index: int) -> str:
+    return f"{path.stem}_{index:06d}"
+
+
+def _rate(film: footage.Film) -> float:
+    """Frames a second: those that the header says, unless the time stamps of the first frames say something else."""
+    times = [seconds for _, seconds, _ in itertools.islice(_read_video(film), _TIMED)]
+    if len(times) < 2 or not times[-1] > times[0]:
+        return film.rate or USUAL_RATE
+    measured = (len(times) - 1) / (times[-1] - times[0])
+    return film.rate if abs(film.rate / measured - 1) < 0.02 else measured
+
+
+def _read_video(film: footage.Film) -> Iterator[tuple[int, float, Answer]]:
+    index, seconds = 0, 0.0
     try:
-        index = 0
-        while True:
-            there, frame = video.read()
-            if not there:
-                return
-            yield index, np.ascontiguousarray(frame[..., ::-1])
-            index += 1
-    finally:
-        video.release()
+        for index, (_, seconds, image) in enumerate(footage.read_film(film)):
+            yield index, seconds, image
+    except UserError as error:
+        yield index + 1, seconds, error

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
+FARTHEST_METRES = 80.0  # as in the evaluation; beyond, depth from one picture is a guess
+FARTHEST_MEDIANS = 5.0  # the same where there are no metres: in medians of the picture's depth
 EDGE = 0.06  # two neighbours whose depths differ by more than this share hang in the air between near and far
 
 
@@ -48,6 +50,11 @@ def from_depth(
     z = depth[v, u].astype(np.float64)
     rays = np.linalg.solve(intrinsics.astype(np.float64), np.stack([u, v, np.ones_like(u)]).astype(np.float64))
     return PointCloud((rays * z).T.astype(np.float32), image[v, u])
+
+
+def farthest(depth: Float[np.ndarray, "h w"], *, metric: bool) -> float:
+    """Depth beyond which a cloud has no point by default."""
+    return FARTHEST_METRES if metric else FARTHEST_MEDIANS * float(np.median(depth))
 
 
 def stride(size: tuple[int, int], most: int) -> int:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Integer, Num, UInt8
 Picture = UInt8[np.ndarray, "h w 3"]
 INK, PAPER = (40, 40, 40), 255  # captions and gaps of a figure
 _MARGIN = 6  # pixels between the pictures of a figure
+_TALLEST = 4  # height of a figure's column by its width; higher pictures are made narrower
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 80, 150)  # metres on the legend
 
 
@@ -153,7 +154,8 @@ def figure(rows: Sequence[Sequence[Num[np.ndarray, "_ _ 3"]]], captions: Sequenc
     """A grid of pictures on white, each row under its caption (the report's figure 2: a column a frame).
 
     Pictures of any size: each is brought to `width` pixels, and to the height that the first row's picture of its
-    column has at that width. A shorter row leaves its last places white.
+    column has at that width; where that is above 4 x `width`, both are less. A shorter row leaves its last places
+    white.
 
     Args:
         rows: uint8 RGB pictures.
@@ -166,10 +168,10 @@ def figure(rows: Sequence[Sequence[Num[np.ndarray, "_ _ 3"]]], captions: Sequenc
         raise ValueError(
             f"{len(rows)} rows and {len(captions)} captions; a figure needs as many of both, at least one."
         )
-    shapes = [picture.shape for picture in max(rows, key=len)]
-    cell = max(max(1, round(shape[0] * width / shape[1])) for shape in shapes)
+    sizes = [_cell(picture.shape, width) for picture in max(rows, key=len)]
+    cell = max(height for height, _ in sizes)
     text = max(14, width // 20)  # height of a caption's band
-    columns = len(shapes)
+    columns = len(sizes)
     bands = [text if caption else 0 for caption in captions]
     height = sum(bands) + len(rows) * (cell + _MARGIN) + _MARGIN
     canvas = np.full((height, columns * (width + _MARGIN) + _MARGIN, 3), PAPER, np.uint8)
@@ -180,8 +182,28 @@ def figure(rows: Sequence[Sequence[Num[np.ndarray, "_ _ 3"]]], captions: Sequenc
             cv2.putText(canvas, caption, place, cv2.FONT_HERSHEY_SIMPLEX, text / 36, INK, 1, cv2.LINE_AA)
         top += band
         for column, picture in enumerate(row):
-            fitted = fit(to_uint8(picture), (max(1, round(shapes[column][0] * width / shapes[column][1])), width))
+            fitted = fit(to_uint8(picture), sizes[column])
             left = _MARGIN + column * (width + _MARGIN)
-            canvas[top : top + len(fitted), left : left + width] = fitted
+            canvas[top : top + len(fitted), left : left + fitted.shape[1]] = fitted
         top += cell + _MARGIN
+    return canvas
+
+
+def _cell(shape: tuple[int, ...], width: int) -> tuple[int, int]:
+    """Height and width of a picture in a column of a figure."""
+    scale = min(width / shape[1], _TALLEST * width / shape[0])
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def class_legend(names: Sequence[str], colors: UInt8[np.ndarray, "n 3"], *, width: int = 240) -> Picture:
+    """A list of classes, each with a square of its colour."""
+    import cv2
+
+    row = width // 10
+    canvas = np.full((max(1, len(names)) * row, width, 3), PAPER, np.uint8)
+    for index, (name, color) in enumerate(zip(names, colors)):
+        top = index * row
+        canvas[top + 3 : top + row - 3, 6 : row + 6] = color
+        place = (row + 14, top + round(0.72 * row))
+        cv2.putText(canvas, name, place, cv2.FONT_HERSHEY_SIMPLEX, row / 48, INK, 1, cv2.LINE_AA)
     return canvas

@@ -1,10 +1,13 @@
 """The camera of pictures to look at: the one given, the one that the run was trained with, or a stated guess."""
 
 import functools
-from collections.abc import Callable
-from typing import Any
+import json
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from mtl_depth import data as dataset_reader
 from mtl_depth.config import Config
@@ -19,46 +22,125 @@ SAME_SHAPE = 0.05
 Camera = Callable[[tuple[int, int]], np.ndarray]  # (height, width) of a picture -> its intrinsics [3 3]
 
 
-def find(trained: Config, given: str | None, *, speak: bool, focal_scale: float = 1.0) -> Camera:
+def find(
+    trained: Config, given: str | None, *, speak: bool, focal_scale: float = 1.0, run: pathlib.Path | None = None
+) -> Camera:
     """The camera of pictures of any size.
 
     Args:
         trained: the run's configuration, which says where its data set lies.
-        given: `fx,fy,cx,cy` or a file of them; None: those of the data set's camera where the pictures have its
-            proportions, otherwise a guess.
+        given: `fx,fy,cx,cy` or a file of them; None: those of the camera that the run was trained with where the
+            pictures have its proportions, otherwise a guess.
         speak: whether to say, once, where they come from.
         focal_scale: what the run has learned to multiply the focal length of the data set with.
+        run: its folder, which records the camera; a data set that lies where the configuration says counts only if it
+            is the recorded one. None: it counts.
     """
-
-    @functools.cache
-    def dataset() -> Any:
-        """Opened when the first picture asks: it takes half a second."""
-        try:
-            return None if trained.weights else dataset_reader.open_dataset(trained.data)
-        except UserError:  # gone, or on another machine
-            return None
-
+    known = functools.cache(lambda: _recorded(trained, run))  # read when the first picture asks
     told = set()
 
     def camera(size: tuple[int, int]) -> np.ndarray:
-        own = None if given is not None else dataset()
+        own = None if given is not None else known()
         if given is not None:
             made, origin, _ = intrinsics.read(given, size=size)
-            origin = f"are those of {origin}"
-        elif own is not None and _same_shape(size, tuple(own.metadata["image_size"])):
-            made = intrinsics.resize_intrinsics(np.array(own.metadata["intrinsics"]), old=own.size, new=size)
+            origin, place = f"are those of {origin}", ""
+        elif own is not None and _same_shape(size, tuple(own.image_size)):
+            made = intrinsics.resize_intrinsics(np.array(own.matrix), old=tuple(own.size), new=size)
             made = np.asarray(scale_focal(made, focal_scale))
             origin = "are those of the data set" + (", the focal length as learned" if focal_scale != 1 else "")
+            place = f" ({own.place})"
         else:
             made, _, _ = intrinsics.read(None, size=size)
-            origin = "are a guess (give --intrinsics=fx,fy,cx,cy for true shapes)"
+            origin, place = "are a guess (give --intrinsics=fx,fy,cx,cy for true shapes)", ""
         if speak and origin not in told:
             told.add(origin)
             degrees = intrinsics.field_of_view(made[0, 0], size[1])
-            log.say(f"The intrinsics {origin}: a field of view of {degrees:.0f} degrees for pictures {size[1]} wide.")
+            view = f"a field of view of {degrees:.0f} degrees for pictures {size[1]} wide"
+            log.say(f"The intrinsics {origin}: {view}{place}.")
         return made
 
     return camera
+
+
+class _Recorded(NamedTuple):
+    """The camera of a data set: its matrix for stored images of `size`, made of pictures of `image_size`."""
+
+    matrix: Any
+    size: tuple[int, int]
+    image_size: tuple[int, int]
+    place: str
+
+
+def _recorded(trained: Config, run: pathlib.Path | None) -> _Recorded | None:
+    """The camera that the run was trained with; None where nothing tells it."""
+    record = {}
+    if run is not None:
+        try:
+            record = json.loads((run / "dataset.json").read_text(encoding="utf-8"))
+            return _Recorded(record["intrinsics"], record["size"], record["image_size"], f"as {run} records them")
+        except (OSError, ValueError, TypeError, KeyError):
+            pass  # of weights, or of a run that recorded only how many frames there were
+    try:
+        dataset = None if trained.weights else dataset_reader.open_dataset(trained.data)
+    except UserError:  # gone, or on another machine
+        return None
+    if dataset is None or (run is not None and record.get("frames") != _frames(dataset.metadata)):
+        return None
+    place = str(pathlib.Path(trained.data.data_dir).absolute())
+    return _Recorded(dataset.metadata["intrinsics"], dataset.size, dataset.metadata["image_size"], place)
+
+
+def _frames(metadata: Mapping[str, Any]) -> int:
+    return sum(len(drive["frames"]) for drive in metadata["drives"].values())
+
+
+def for_each(given: Any, sizes: Sequence[tuple[int, int]]) -> list[Float[np.ndarray, "3 3"]]:
+    """The intrinsics of pictures of `sizes` = (height, width) that Python hands over, in pixels of the pictures.
+
+    Args:
+        given: 3x3, (fx, fy, cx, cy) or what --intrinsics takes, for all; or an array or list with one for each picture;
+            None: a guess, which is said once.
+        sizes: of the pictures.
+
+    Raises:
+        UserError: these are not intrinsics, or not as many as there are pictures.
+    """
+    if given is None or isinstance(given, str | pathlib.Path):
+        texts = [None if given is None else str(given)] * len(sizes)
+    else:
+        cameras = _numbers(given, len(sizes))
+        if cameras is None:
+            raise UserError(
+                f"intrinsics={str(given)[:60]!r} are not those of {len(sizes)} pictures; give a 3x3 matrix or (fx, fy, "
+                "cx, cy) in pixels of the picture, or one for each picture."
+            )
+        texts = [",".join(map(repr, camera)) for camera in cameras]
+    found = [intrinsics.read(text, size=size) for text, size in zip(texts, sizes)]
+    if given is None:
+        _say_once(
+            f"No intrinsics were given: a horizontal field of view of "
+            f"{intrinsics.field_of_view(found[0].matrix[0, 0], sizes[0][1]):.0f} degrees is assumed, so shapes and "
+            "metres are a guess; intrinsics=(fx, fy, cx, cy) makes them true."
+        )
+    return [each.matrix for each in found]
+
+
+def _numbers(given: Any, count: int) -> list[list[float]] | None:
+    """fx, fy, cx, cy of each of `count` pictures; None where `given` does not hold them."""
+    try:
+        values = np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        return None
+    if values.shape in ((4,), (3, 3)):
+        values = np.broadcast_to(values, (count, *values.shape))
+    if values.shape == (count, 3, 3) and np.allclose(values[:, 2], (0, 0, 1)) and not values[:, 1, 0].any():
+        values = values[:, (0, 1, 0, 1), (0, 1, 2, 2)]
+    return values.tolist() if values.shape == (count, 4) else None
+
+
+@functools.cache
+def _say_once(sentence: str) -> None:
+    log.say(sentence)
 
 
 def _same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:

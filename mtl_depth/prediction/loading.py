@@ -11,9 +11,10 @@ import numpy as np
 
 from mtl_depth import pretrained
 from mtl_depth.config import Config, Data, DepthTask, Model, Tasks, from_dict
+from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 from mtl_depth.models.network import init
-from mtl_depth.prediction.predictor import Perceiver, decode, perceive_padded
+from mtl_depth.prediction.predictor import FLIPS, Perceiver, decode, perceive_padded
 from mtl_depth.runtime import checkpoint as checkpoints
 from mtl_depth.runtime.run_folder import load_config
 from mtl_depth.tasks import assemble
@@ -23,13 +24,14 @@ STARTER = "starter"  # the name of the model that the package brings
 STARTER_FILE = pathlib.Path(__file__).parents[1] / "pretrained" / "starter" / "model.safetensors"
 
 
-def load_perceiver(path: str | pathlib.Path, *, checkpoint: str = "latest", flip: bool = False) -> Perceiver:
+def load_perceiver(path: str | pathlib.Path, *, checkpoint: str = "latest", flip: bool | str = False) -> Perceiver:
     """Restores a run folder, a Monodepth2 weight folder or an export (folder or file); asks no network for anything.
 
     Args:
         path: a run (config.json, checkpoints/), weights (encoder.pth, depth.pth), an export (`EXPORTS`), or "starter".
         checkpoint: of a run: "latest", "best" or a step.
-        flip: average the disparity with the mirrored answer for the mirrored image.
+        flip: average the disparity with the mirrored answer for the mirrored image: True or "mean", or "monodepth2",
+            the published post-processing (`predictor.blend`).
 
     Raises:
         UserError: there is no such path, it is none of these, or what it holds is damaged.
@@ -41,7 +43,9 @@ def load_perceiver(path: str | pathlib.Path, *, checkpoint: str = "latest", flip
                 "give a run with --workdir."
             )
         return _load_safetensors(STARTER_FILE, flip=flip)
-    path = pathlib.Path(path)
+    if flip and flip not in FLIPS:
+        raise UserError(f"config.evaluation.flip_average={flip!r} does not exist; choose mean or monodepth2.")
+    path = footage.expand(path)
     if path.name in EXPORTS and path.is_file():
         return _load_export(path, flip=flip)
     if not path.is_dir():
@@ -61,14 +65,14 @@ def load_perceiver(path: str | pathlib.Path, *, checkpoint: str = "latest", flip
     )
 
 
-def _load_run(path: pathlib.Path, config: Config, *, checkpoint: str, flip: bool) -> Perceiver:
+def _load_run(path: pathlib.Path, config: Config, *, checkpoint: str, flip: bool | str) -> Perceiver:
     network, chosen = assemble(config.model, config.tasks, config.camera)
     size = tuple(config.data.size)
     variables = checkpoints.restore_variables(path / "checkpoints", _shapes(network, size), checkpoint=checkpoint)
     return Perceiver(config, network, chosen, variables, size, flip)
 
 
-def _load_monodepth2(path: pathlib.Path, *, flip: bool) -> Perceiver:
+def _load_monodepth2(path: pathlib.Path, *, flip: bool | str) -> Perceiver:
     settings = pretrained.read_monodepth2_settings(path)
     depth = DepthTask(motion="predicted", nearest=settings.nearest, farthest=settings.farthest)
     model = Model(encoder=f"resnet{settings.depth}")
@@ -79,7 +83,7 @@ def _load_monodepth2(path: pathlib.Path, *, flip: bool) -> Perceiver:
     return Perceiver(config, network, chosen, pretrained.load_monodepth2(path), tuple(settings.size), flip)
 
 
-def _load_export(path: pathlib.Path, *, flip: bool) -> Perceiver:
+def _load_export(path: pathlib.Path, *, flip: bool | str) -> Perceiver:
     if path.suffix == ".safetensors":
         return _load_safetensors(path, flip=flip)
     if flip:
@@ -90,8 +94,14 @@ def _load_export(path: pathlib.Path, *, flip: bool) -> Perceiver:
         program = {".stablehlo": _read_stablehlo, ".onnx": _read_onnx}[path.suffix](path, description)
     except UserError:
         raise
-    except Exception as error:  # flatbuffers, MLIR and onnxruntime have a dozen ways to fail; all mean the same here
+    except Exception as error:  # jax, MLIR and onnxruntime have a dozen ways to fail; all mean the same here
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        if path.suffix == ".stablehlo" and description.get("jax", jax.__version__) != jax.__version__:
+            raise UserError(
+                f"{path} was written by jax {description['jax']}, which promised it for six months, until "
+                f"{description['readable_until']}, and jax {jax.__version__} does not read it; export the run again, "
+                f"or install jax=={description['jax']}."
+            ) from error
         raise UserError(f"{path} cannot be loaded ({reason}); export it again.") from error
     _, tasks = assemble(config.model, config.tasks)
     if description["batch"] != "free":
@@ -101,7 +111,7 @@ def _load_export(path: pathlib.Path, *, flip: bool) -> Perceiver:
     return Perceiver(config, None, tasks, None, tuple(config.data.size), flip=description["flip"], program=program)
 
 
-def _load_safetensors(path: pathlib.Path, *, flip: bool) -> Perceiver:
+def _load_safetensors(path: pathlib.Path, *, flip: bool | str) -> Perceiver:
     import flax
     import safetensors
 

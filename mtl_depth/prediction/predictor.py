@@ -2,24 +2,72 @@
 
 import dataclasses
 import functools
-import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float
 
-from mtl_depth.config import Config
+from mtl_depth.config import Config, DepthTask
 from mtl_depth.errors import UserError
-from mtl_depth.media import image_files
+from mtl_depth.media import image_files, point_cloud, visualize
 from mtl_depth.models.camera import focal_scale
 from mtl_depth.models.network import Network
+from mtl_depth.prediction import cameras, pictures
+from mtl_depth.prediction.pictures import Pictures, to_float
 from mtl_depth.tasks.base import Arrays, Task
 from mtl_depth.tasks.depth import is_metric
 
+__all__ = [
+    "FLIPS",
+    "RESIZE",
+    "Perceiver",
+    "decode",
+    "fill_up",
+    "flip_of",
+    "make_perceive",
+    "perceive_padded",
+    "to_float",
+]
 
-def make_perceive(network: Network, tasks: tuple[Task, ...], *, flip: bool = False) -> Callable[[Any, Any], Any]:
+RESIZE = {
+    "depth": image_files.resize_depth,
+    "labels": image_files.resize_nearest,
+    "instances": image_files.resize_nearest,
+}  # predictions at the network's size -> at the picture's own
+TASK_OF = {"depth": "depth", "labels": "semantic", "instances": "instance"}
+
+
+def mean(seen: Float[Array, "b h w"], mirrored: Float[Array, "b h w"]) -> Float[Array, "b h w"]:
+    """The mean of the two disparities, of which the second is already mirrored back."""
+    return (seen + mirrored) / 2
+
+
+def blend(seen: Float[Array, "b h w"], mirrored: Float[Array, "b h w"]) -> Float[Array, "b h w"]:
+    """The mean, and towards the left side the mirrored answer, towards the right side the plain one.
+
+    The post-processing of Godard et al., "Unsupervised Monocular Depth Estimation with Left-Right Consistency" (CVPR
+    2017), section 4.1, which Monodepth2 reports as well: with x from 0 to 1 over the width, the mirrored answer has the
+    weight (1 + l - r) / 2, where l = 1 - clip(20 (x - 0.05), 0, 1) falls from 1 at 5 % of the width to 0 at 10 %, and r
+    is l mirrored.
+    """
+    x = jnp.linspace(0, 1, seen.shape[-1])
+    left = 1 - jnp.clip(20 * (x - 0.05), 0, 1)
+    weight = (1 + left - left[::-1]) / 2
+    return weight * mirrored + (1 - weight) * seen
+
+
+FLIPS = {True: mean, "mean": mean, "monodepth2": blend}
+
+
+def flip_of(config: Config) -> bool | str:
+    """The `flip` of a perceiver that the configuration asks for."""
+    return config.evaluation.flip and config.evaluation.flip_average
+
+
+def make_perceive(network: Network, tasks: tuple[Task, ...], *, flip: bool | str = False) -> Callable[..., Any]:
     """The jitted function (variables, image[b h w 3] at the network's size, focal) -> outputs and decoded predictions.
 
     `focal` is fx / width of each picture [b]; None: the camera that the run was trained for.
@@ -27,7 +75,7 @@ def make_perceive(network: Network, tasks: tuple[Task, ...], *, flip: bool = Fal
     Args:
         network: the network.
         tasks: whose `decode` turn outputs into predictions.
-        flip: average the disparity with the mirrored answer for the mirrored image.
+        flip: how to average the disparity with the mirrored answer for the mirrored image, one of `FLIPS`; False: not.
     """
 
     @jax.jit
@@ -35,7 +83,7 @@ def make_perceive(network: Network, tasks: tuple[Task, ...], *, flip: bool = Fal
         outputs = network.apply(variables, image, method="perceive")
         if flip and "disparity" in outputs:
             mirrored = network.apply(variables, image[:, :, ::-1], method="perceive")["disparity"]
-            averaged = tuple((a + b[:, :, ::-1]) / 2 for a, b in zip(outputs["disparity"], mirrored))
+            averaged = tuple(FLIPS[flip](a, b[:, :, ::-1]) for a, b in zip(outputs["disparity"], mirrored))
             outputs = {**outputs, "disparity": averaged}
         return for_camera(tasks, decode(tasks, outputs), focal)
 
@@ -58,9 +106,12 @@ def for_camera(tasks: tuple[Task, ...], predictions: Arrays, focal: Any) -> dict
     return predictions
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Perceiver:
     """A restored network, or an exported program; two lines lead from a picture to metres.
+
+    Every method takes a path, a PIL image, a NumPy or jax array, or a list or batch [b h w 3] of them, as
+    `pictures.read` does, and answers a list with a list and a batch with a batch.
 
     Attributes:
         config: the run's; of published weights, what corresponds to them.
@@ -68,7 +119,7 @@ class Perceiver:
         tasks: the run's.
         variables: `{"params": ..., "batch_stats": ...}`; None where a program answers.
         size: height and width that the network sees.
-        flip: whether disparity is averaged with the mirrored answer.
+        flip: how disparity is averaged with the mirrored answer, one of `FLIPS`; False: it is not.
         program: image[b h w 3] at the network's size -> outputs and predictions, instead of the network.
     """
 
@@ -77,55 +128,93 @@ class Perceiver:
     tasks: tuple[Task, ...]
     variables: Any
     size: tuple[int, int]
-    flip: bool = False
+    flip: bool | str = False
     program: Callable[[Any], Mapping[str, Any]] | None = None
+
+    def __repr__(self) -> str:
+        names = ", ".join(task.name for task in self.tasks)
+        unit = {True: ", depth in metres", False: ", depth up to scale"}[self.metric] * (self._depth is not None)
+        return f"Perceiver({names} at {self.size[0]}x{self.size[1]}{unit})"
+
+    @property
+    def _depth(self) -> DepthTask | None:
+        return self.config.tasks.depth
 
     @property
     def metric(self) -> bool:
-        """Whether depth is in metres, and not up to an unknown scale."""
-        return self.config.tasks.depth is not None and is_metric(self.config.tasks.depth)
+        """Whether depth is in metres, and not up to an unknown scale; see `canonical_focal`."""
+        return self._depth is not None and is_metric(self._depth)
+
+    @property
+    def canonical_focal(self) -> float | None:
+        """fx / width of the camera that depth is learned for; metres of another camera need its intrinsics."""
+        return getattr(self._depth, "canonical_focal", None)
 
     @property
     def focal_scale(self) -> float:
         """What to multiply the focal length of the data set's intrinsics with; 1 unless config.camera.learn was set."""
         return 1.0 if self.variables is None else focal_scale(self.variables["params"])
 
-    def depth(self, picture: str | pathlib.Path | UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
-        """Depth of one picture, a file or its RGB bytes, at the picture's own size; metres if `metric`.
-
-        Raises:
-            UserError: the file cannot be read, or the run has no depth task.
-        """
-        if self.config.tasks.depth is None:
-            raise UserError("This network was trained without the depth task; train one with config.tasks.depth set.")
-        image = np.asarray(picture) if isinstance(picture, np.ndarray) else image_files.read(picture)
-        fitted = to_float(image_files.resize(image, size=self.size))
-        return image_files.resize_depth(np.asarray(self.perceive(fitted[None])["depth"])[0], size=image.shape[:2])
-
-    def perceive(
-        self, image: Float[Array, "b h w 3"] | Float[np.ndarray, "b h w 3"], focal: Any = None
-    ) -> dict[str, Any]:
-        """Outputs and predictions, at the network's size, for images in [0, 1] of any size.
+    def depth(self, picture: Any, *, intrinsics: Any = None) -> Any:
+        """Depth [h w] float32 at the picture's own size; metres if `metric`.
 
         Args:
-            image: a batch.
-            focal: fx / width of each picture [b]; None: the camera that the run was trained for.
+            picture: one, or several.
+            intrinsics: of the picture, in its pixels: 3x3 or (fx, fy, cx, cy). Depth depends on them where
+                `canonical_focal` is set; without them a field of view is assumed, and said.
+
+        Raises:
+            UserError: it is no picture, the file cannot be read, or the run has no depth task.
+        """
+        return self._answers("depth", picture, intrinsics=intrinsics)
+
+    def labels(self, picture: Any) -> Any:
+        """KITTI-360 label ids [h w] uint8 at the picture's own size; raises as `depth` does."""
+        return self._answers("labels", picture)
+
+    def instances(self, picture: Any) -> Any:
+        """Instances [h w] int32, label id * 1000 + number, 0 for none, at the picture's own size; raises as `depth`."""
+        return self._answers("instances", picture)
+
+    def cloud(self, picture: Any, *, intrinsics: Any = None, farthest: float | None = None) -> Any:
+        """The picture as coloured points (`PointCloud`), or a list of them; raises as `depth` does.
+
+        Args:
+            picture: one, or several.
+            intrinsics: as in `depth`; without them a field of view is assumed, and said.
+            farthest: depth beyond which there are no points; None: 80 m, or five medians where there are no metres.
+        """
+        given = pictures.read(picture)
+        matrices = cameras.for_each(intrinsics, [each.shape[:2] for each in given.each])
+        clouds = []
+        for each, matrix, depth in zip(given.each, matrices, self._each("depth", given, matrices)):
+            limit = point_cloud.farthest(depth, metric=self.metric) if farthest is None else farthest
+            clouds.append(point_cloud.from_depth(depth, visualize.to_uint8(each), matrix, farthest=limit))
+        return clouds[0] if given.came_as == "one" else clouds
+
+    def perceive(self, image: Any, *, intrinsics: Any = None) -> dict[str, Any]:
+        """Outputs and predictions of all pictures at the network's size; `intrinsics` as in `depth`.
 
         Returns:
             The outputs of the heads and, where the run has the task, `depth` b h w (metres, or up to scale where motion
             was predicted), `labels` b h w label ids, `instances` b h w label id * 1000 + number with `scores` b n.
             A StableHLO export answers the predictions only.
         """
-        if self.program is not None:
-            return for_camera(self.tasks, self.program(self._fit(image)), focal)
-        return self._perceive(self.variables, self._fit(image), focal)
+        if isinstance(image, jax.core.Tracer) or (self.canonical_focal is None and self._is_fitted(image)):
+            return self.answer(image)
+        given = pictures.read(image)
+        return self._rescaled(self.answer(self._fit(given.each)), given.each, intrinsics)
 
-    def motion(
-        self,
-        first: Float[Array, "b h w 3"] | Float[np.ndarray, "b h w 3"],
-        second: Float[Array, "b h w 3"] | Float[np.ndarray, "b h w 3"],
-    ) -> Float[Array, "b 4 4"]:
-        """second_from_first for images in [0, 1] in temporal order.
+    def perceive_padded(
+        self, images: Sequence[np.ndarray], *, batch_size: int, intrinsics: Any = None
+    ) -> dict[str, Any]:
+        """`perceive` of at most `batch_size` pictures in NumPy arrays, with that many rows for one compiled shape."""
+        return self._rescaled(
+            perceive_padded(self.answer, self._fit(images), batch_size=batch_size), images, intrinsics
+        )
+
+    def motion(self, first: Any, second: Any) -> Float[Array, "b 4 4"]:
+        """second_from_first of pictures in temporal order.
 
         Raises:
             UserError: the weights hold no pose network.
@@ -135,12 +224,56 @@ class Perceiver:
                 "These weights hold no pose network, so they cannot tell the motion between two images; "
                 "train with config.tasks.depth.motion=predicted."
             )
-        return self._motion(self.variables, self._fit(first), self._fit(second))
+        fitted = (
+            image if self._is_fitted(image) else self._fit(pictures.read(image).each) for image in (first, second)
+        )
+        return self._motion(self.variables, *fitted)
 
-    def _fit(self, image: Any) -> Any:
-        if tuple(image.shape[1:3]) == tuple(self.size):
-            return image
-        return np.stack([image_files.resize(frame, size=self.size) for frame in np.asarray(image)])
+    def answer(
+        self, image: Float[Array, "b h w 3"] | Float[np.ndarray, "b h w 3"], focal: Any = None
+    ) -> dict[str, Any]:
+        """What `perceive` answers for floats in [0, 1] at the network's size; can be traced, checks nothing.
+
+        Args:
+            image: a batch.
+            focal: fx / width of each picture [b]; None: the camera that the run was trained for.
+        """
+        if self.program is not None:
+            return for_camera(self.tasks, self.program(image), focal)
+        return self._perceive(self.variables, image, focal)
+
+    def _answers(self, name: str, picture: Any, *, intrinsics: Any = None) -> Any:
+        given = pictures.read(picture)
+        sizes = [each.shape[:2] for each in given.each]
+        matrices = None if intrinsics is None else cameras.for_each(intrinsics, sizes)
+        return given.like(list(self._each(name, given, matrices)))
+
+    def _each(self, name: str, given: Pictures, matrices: Any) -> Iterator[np.ndarray]:
+        """One prediction of every picture, at its own size; one picture at a time, so that one shape is compiled."""
+        for row, each in enumerate(given.each):
+            answers = self.perceive(each, intrinsics=None if matrices is None else matrices[row])
+            if name not in answers:
+                raise UserError(
+                    f"This network was trained without the {TASK_OF[name]} task, which predicts {name}; train one with "
+                    f"config.tasks.{TASK_OF[name]} set."
+                )
+            yield RESIZE[name](np.asarray(answers[name])[0], size=each.shape[:2])
+
+    def _rescaled(self, answers: dict[str, Any], images: Sequence[np.ndarray], intrinsics: Any) -> dict[str, Any]:
+        """The answers with depth for the pictures' cameras: times (fx / width) / canonical_focal, where that is set."""
+        if self.canonical_focal is None:
+            return answers
+        sizes = [image.shape[:2] for image in images]
+        focals = [matrix[0, 0] / size[1] for matrix, size in zip(cameras.for_each(intrinsics, sizes), sizes)]
+        return for_camera(self.tasks, answers, np.array(focals, np.float32))
+
+    def _is_fitted(self, image: Any) -> bool:
+        """Whether it is a batch of floats in [0, 1] at the network's size, which needs no conversion."""
+        fitted = getattr(image, "dtype", None) == np.float32 and image.shape[1:] == (*self.size, 3) and image.size > 0
+        return fitted and bool(image.min() >= 0) and bool(image.max() <= 1)
+
+    def _fit(self, images: Sequence[np.ndarray]) -> Float[np.ndarray, "b h w 3"]:
+        return np.stack([pictures.fitted(image, size=self.size) for image in images])
 
     @functools.cached_property
     def _perceive(self) -> Callable[..., Any]:
@@ -162,8 +295,3 @@ def perceive_padded(
 def fill_up(rows: Float[np.ndarray, "b *shape"], *, batch_size: int) -> Float[np.ndarray, "n *shape"]:
     """The rows and as many copies of the last as make `batch_size`, so that one shape is compiled."""
     return np.concatenate([rows, np.repeat(rows[-1:], batch_size - len(rows), axis=0)])
-
-
-def to_float(image: UInt8[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Stored colours as float32 in [0, 1]."""
-    return image.astype(np.float32) / 255

@@ -1,5 +1,6 @@
 """What a network has seen in one picture: arrays at the picture's own size, coloured pictures of them, files."""
 
+import json
 import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -7,18 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from mtl_depth.data import LABELS
 from mtl_depth.media import image_files, point_cloud, visualize
-from mtl_depth.prediction.predictor import Perceiver, to_float
+from mtl_depth.media.point_cloud import farthest
+from mtl_depth.prediction.output_folder import OutputFolder
+from mtl_depth.prediction.predictor import RESIZE, Perceiver, to_float
 
-FARTHEST_METRES = 80.0  # of a point cloud, as in the evaluation; beyond, depth from one picture is a guess
-FARTHEST_MEDIANS = 5.0  # the same where there are no metres: in medians of the picture's depth
 LEGEND_WIDTH = 480  # pixels; a smaller picture of depth is enlarged, or its legend could not be read
+LEGEND_TALLEST = 8  # height by width up to which a picture of depth has a legend
 FILES = {"depth": "depth_color", "semantic": "semantic", "instance": "instance"}  # picture -> end of its file's name
-RESIZE = {
-    "depth": image_files.resize_depth,
-    "labels": image_files.resize_nearest,
-    "instances": image_files.resize_nearest,
-}  # predictions at the network's size -> at the picture's own
+IDS = {"labels": ("semantic", np.uint8), "instances": ("instance", np.uint16)}  # the same of the ids, with their bits
 
 
 class Prediction(NamedTuple):
@@ -44,6 +43,7 @@ def make(
     image: UInt8[np.ndarray, "h w 3"],
     *,
     name: str,
+    metric: bool | None = None,
     truth: Mapping[str, np.ndarray] | None = None,
     nearest: float | None = None,
 ) -> Prediction:
@@ -55,6 +55,7 @@ def make(
         row: of the batch.
         image: the picture.
         name: of its files.
+        metric: whether depth is in metres; None: as the network answers it.
         truth: one row of a batch that can be shown beside (`semantic`, `instance`).
         nearest: depth of the brightest colour; None: the picture's own 5th percentile.
     """
@@ -68,7 +69,9 @@ def make(
         coloured = task.pictures({key: values[None] for key, values in (others | arrays).items()}, batch)
         shown |= {key: picture[0] for key, picture in coloured.items()}
     if "depth" in arrays:
-        shown["depth"] = depth_picture(arrays["depth"], metric=perceiver.metric, nearest=nearest)
+        shown["depth"] = depth_picture(
+            arrays["depth"], metric=perceiver.metric if metric is None else metric, nearest=nearest
+        )
     return Prediction(name, image, arrays, shown)
 
 
@@ -77,47 +80,67 @@ def depth_picture(
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Coloured depth with a legend, in metres where it is metric."""
     height, width = depth.shape
-    if width < LEGEND_WIDTH:
-        depth = image_files.resize_depth(depth, size=(round(height * LEGEND_WIDTH / width), LEGEND_WIDTH))
-    return visualize.depth_picture(depth, nearest=nearest, legend=True, unit=" m" if metric else "")
+    upright = height > LEGEND_TALLEST * width  # a strip so narrow that no legend has a place on it
+    if width < LEGEND_WIDTH and not upright:
+        depth = image_files.resize_depth(depth, size=(max(1, round(height * LEGEND_WIDTH / width)), LEGEND_WIDTH))
+    return visualize.depth_picture(depth, nearest=nearest, legend=not upright, unit=" m" if metric else "")
 
 
 def write(
     prediction: Prediction,
-    folder: pathlib.Path,
+    output: OutputFolder,
     wanted: Iterable[str],
     *,
     metric: bool,
     intrinsics: Float[np.ndarray, "3 3"] | None,
 ) -> None:
-    """Writes NAME_depth.png (16 bit, metres x 256), NAME_depth.npy, NAME.ply and the coloured pictures.
+    """Writes what `wanted` names of `depth`, `npy`, `cloud`, `color` and `labels`, as far as the run has it.
+
+    NAME_depth.png has 16 bits, metres x 256; where depth has no metres, its largest value is 65535 and NAME_depth.json
+    says what depth was multiplied with.
 
     Args:
         prediction: what to write.
-        folder: where to.
-        wanted: of `depth`, `npy`, `cloud`, `color` and `labels`; what the run does not have is passed over.
+        output: where to.
+        wanted: kinds of files.
         metric: whether depth is in metres.
         intrinsics: of the picture; needed by `cloud`.
     """
     depth = prediction.arrays.get("depth")
 
     def path(ending: str) -> pathlib.Path:
-        return folder / f"{prediction.name}{ending}"
+        return output.file(f"{prediction.name}{ending}")
 
     if "depth" in wanted and depth is not None:
-        image_files.write_depth(path("_depth.png"), depth)
+        units = image_files.UNITS_PER_METRE if metric else image_files.units_of_range(depth)
+        image_files.write_depth(path("_depth.png"), depth, units=units)
+        if not metric:
+            described = {"unit": "up to scale", "factor": units, "depth": "value / factor"}
+            path("_depth.json").write_text(json.dumps(described) + "\n", encoding="utf-8")
     if "npy" in wanted and depth is not None:
         np.save(path("_depth.npy"), depth.astype(np.float32))
     if "cloud" in wanted and depth is not None:
-        cloud = point_cloud.from_depth(depth, prediction.image, intrinsics, farthest=farthest(depth, metric=metric))
+        limit = farthest(depth, metric=metric)
+        cloud = point_cloud.from_depth(depth, prediction.image, intrinsics, farthest=limit)
         unit = "metres" if metric else "up to scale"
         point_cloud.write_ply(path(".ply"), cloud, comment=f"x right, y down, z forward; {unit}")
     for key, ending in FILES.items():
         kind = "color" if key == "depth" else "labels"
         if kind in wanted and key in prediction.shown:
             image_files.write(path(f"_{ending}.png"), prediction.shown[key])
+    for key, (ending, bits) in IDS.items():
+        if "labels" in wanted and key in prediction.arrays:
+            image_files.write_values(path(f"_{ending}_ids.png"), prediction.arrays[key].astype(bits))
 
 
-def farthest(depth: Float[np.ndarray, "h w"], *, metric: bool) -> float:
-    """Depth beyond which a cloud has no point."""
-    return FARTHEST_METRES if metric else FARTHEST_MEDIANS * float(np.median(depth))
+def write_legend(path: pathlib.Path, ids: Iterable[int]) -> None:
+    """Writes the names and colours of the classes with these label ids."""
+    classes = [(each.name, each.color) for each in LABELS if each.id in set(ids)]
+    names, colors = zip(*classes) if classes else ((), ())
+    image_files.write(path, visualize.class_legend(names, np.array(colors, np.uint8).reshape(-1, 3)))
+
+
+def classes(prediction: Prediction) -> set[int]:
+    """Label ids that occur in the semantic or instance labels."""
+    found = {key: np.unique(prediction.arrays[key]).tolist() for key in IDS if key in prediction.arrays}
+    return {*found.get("labels", ()), *(value // 1000 for value in found.get("instances", ()) if value)}

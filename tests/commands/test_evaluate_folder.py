@@ -10,6 +10,7 @@ import pytest
 from mtl_depth.commands import evaluate_folder, predict
 from mtl_depth.errors import UserError
 from mtl_depth.media import image_files
+from mtl_depth.prediction.output_folder import MARKER
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,7 @@ def folder(tmp_path):
         image = np.random.default_rng(index).integers(0, 256, (*fake_run.SIZE, 3), np.uint8)
         image_files.write(made / f"{name}.png", cv2.GaussianBlur(image, (0, 0), 3))
     predict.run(fake_run.config("depth"), tmp_path, made, tmp_path / "truth", write=["npy"])
+    (tmp_path / "truth" / MARKER).unlink()
     return made
 
 

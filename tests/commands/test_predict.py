@@ -1,5 +1,7 @@
 """`--mode=predict`: every kind of picture to its files, the figure, mistakes."""
 
+import json
+
 import cv2
 import fake_run
 import numpy as np
@@ -12,7 +14,7 @@ from mtl_depth.data import intrinsics
 from mtl_depth.errors import UserError
 from mtl_depth.media import image_files, inputs, point_cloud
 from mtl_depth.media.video_writer import Film
-from mtl_depth.prediction import results
+from mtl_depth.prediction.output_folder import MARKER
 
 NAMES = ("depth", "semantic", "instance")
 
@@ -44,10 +46,13 @@ def folder(tmp_path):
 def test_a_folder_of_pictures(folder, tmp_path, capsys):
     predict.run(fake_run.config(*NAMES), tmp_path, folder, tmp_path / "out")
     written = {file.name for file in (tmp_path / "out").iterdir()}
-    endings = ("depth", "depth_color", "semantic", "instance")
-    assert written == {f"{name}_{end}.png" for name in ("odd", "grey", "opacity") for end in endings} | {
+    endings = ("depth.png", "depth.json", "depth_color.png")
+    endings += ("semantic.png", "semantic_ids.png", "instance.png", "instance_ids.png")
+    assert written == {f"{name}_{end}" for name in ("odd", "grey", "opacity") for end in endings} | {
         "figure.png",
         "page.html",
+        "legend.png",
+        MARKER,
     }
     error = capsys.readouterr().err
     assert "Depth is up to scale" in error
@@ -62,26 +67,26 @@ def test_a_folder_of_pictures(folder, tmp_path, capsys):
 def test_what_is_written_can_be_chosen(folder, tmp_path):
     config = fake_run.config(*NAMES)
     predict.run(config, tmp_path, folder / "odd.png", tmp_path / "out", write=["npy", "cloud"], camera="90,90,65,22")
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"odd_depth.npy", "odd.ply"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"odd_depth.npy", "odd.ply", MARKER}
     depth = np.load(tmp_path / "out" / "odd_depth.npy")
     assert depth.dtype == np.float32 and depth.shape == (45, 131)
     vertices = plyfile.PlyData.read(tmp_path / "out" / "odd.ply")["vertex"]
     camera = np.array([[90.0, 0, 65], [0, 90, 22], [0, 0, 1]])
     image = image_files.read(folder / "odd.png")
-    expected = point_cloud.from_depth(depth, image, camera, farthest=results.farthest(depth, metric=False))
+    expected = point_cloud.from_depth(depth, image, camera, farthest=point_cloud.farthest(depth, metric=False))
     np.testing.assert_array_equal(np.stack([vertices[name] for name in "xyz"], axis=-1), expected.points)
     with pytest.raises(UserError, match=r"--write=clouds does not exist; there are all, depth"):
         predict.run(config, tmp_path, folder, tmp_path / "out", write=["clouds"])
 
 
 def test_a_video_becomes_a_video(tmp_path):
-    film = Film(tmp_path / "drive.mp4", 12.0)
+    film = Film(tmp_path / "drive.webm", 12.0)
     for value in range(5):
         film.add([np.full((48, 64, 3), 40 * value, np.uint8)])
     film.close()
-    predict.run(fake_run.config(*NAMES), tmp_path, tmp_path / "drive.mp4", tmp_path / "out")
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"depth.mp4", "figure.png", "page.html"}
-    made = inputs.find(tmp_path / "out" / "depth.mp4")
+    predict.run(fake_run.config(*NAMES), tmp_path, tmp_path / "drive.webm", tmp_path / "out")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"depth.webm", "figure.png", "page.html", MARKER}
+    made = inputs.find(tmp_path / "out" / "depth.webm")
     assert made.rate == pytest.approx(12)
     frames = [image for _, image in made.read()]
     assert [image.shape for image in frames] == [(4 * 48, 64, 3)] * 5  # input, depth, semantics, instances
@@ -90,8 +95,8 @@ def test_a_video_becomes_a_video(tmp_path):
 
 def test_farthest_point_of_a_cloud():
     depth = np.array([[1.0, 2.0, 300.0]])
-    assert results.farthest(depth, metric=True) == 80
-    assert results.farthest(depth, metric=False) == 10  # five medians
+    assert point_cloud.farthest(depth, metric=True) == 80
+    assert point_cloud.farthest(depth, metric=False) == 10  # five medians
 
 
 def test_stored_depth_is_the_network_s(folder, tmp_path):
@@ -102,12 +107,14 @@ def test_stored_depth_is_the_network_s(folder, tmp_path):
     depth = np.asarray(fake_run.perceiver(*NAMES).perceive(image)["depth"][0])
     expected = image_files.resize_depth(depth, size=(45, 131))
     assert stored.dtype == np.uint16
-    np.testing.assert_allclose(stored / 256, expected, atol=1 / 256)
+    factor = json.loads((tmp_path / "out" / "odd_depth.json").read_text())["factor"]
+    np.testing.assert_allclose(stored / factor, expected, rtol=1e-4, atol=1 / factor)
+    assert stored.max() == 65535  # up to scale: all of the range is used
 
 
 def test_evaluation_frames_where_no_input_is_given(tmp_path):
     predict.run(fake_run.config(*NAMES), tmp_path)
-    assert {file.name for file in (tmp_path / "pictures").iterdir()} == {"figure.png", "page.html"}
+    assert {file.name for file in (tmp_path / "pictures").iterdir()} == {"figure.png", "page.html", MARKER}
     seen, camera = predict.evaluation_frames(
         fake_run.perceiver(*NAMES), fake_run.config(*NAMES), batch_size=fake_run.BATCH_SIZE
     )

@@ -21,11 +21,11 @@ def folder(tmp_path):
 
 @pytest.fixture
 def video(tmp_path):
-    film = Film(tmp_path / "drive.mp4", 10.0)
+    film = Film(tmp_path / "drive.webm", 10.0)
     for frame in FRAMES:
         film.add([frame])
     film.close()
-    return tmp_path / "drive.mp4"
+    return tmp_path / "drive.webm"
 
 
 def test_a_folder_s_pictures_come_in_the_order_of_their_names(folder):
@@ -56,12 +56,12 @@ def test_a_video_is_read_frame_by_frame(video):
 
 
 def test_colours_of_a_video_are_rgb(tmp_path):
-    film = Film(tmp_path / "red.mp4", 10.0)
+    film = Film(tmp_path / "red.webm", 10.0)
     red, blue = np.zeros((32, 48, 3), np.uint8), np.zeros((64, 96, 3), np.uint8)
     red[..., 0], blue[..., 2] = 255, 255
     film.add([red, blue])  # the second is brought to the size of the first and put below it
     film.close()
-    ((_, image),) = inputs.find(tmp_path / "red.mp4").read()
+    ((_, image),) = inputs.find(tmp_path / "red.webm").read()
     assert image.shape == (64, 48, 3)
     assert image[8, 24, 0] > 200 > 60 > image[8, 24, 2] and image[56, 24, 2] > 200 > 60 > image[56, 24, 0]
 

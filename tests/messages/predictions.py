@@ -8,13 +8,14 @@ import cv2
 import fake_run
 import jax.numpy as jnp
 import numpy as np
+import PIL.Image
 from messages.rows import Row, main, row, saved, written
 
 from mtl_depth.commands import export, predict
 from mtl_depth.evaluation import submission
 from mtl_depth.media import image_files, inputs, video_writer
 from mtl_depth.models import network
-from mtl_depth.prediction import loading
+from mtl_depth.prediction import loading, output_folder
 
 IMAGE = jnp.zeros((1, *fake_run.SIZE, 3))
 NO_PICTURE = "no picture"
@@ -55,6 +56,13 @@ def described(content, *, name="model.stablehlo", program=b"no program"):
         loading.load_perceiver(at)
 
     return provoke
+
+
+def cut_picture(at):
+    saved(at / "a.png", np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
+    whole = (at / "a.png").read_bytes()
+    with PIL.Image.open(written(at / "cut.png", whole[: len(whole) // 2])) as picture:
+        image_files.from_pil(picture)
 
 
 DESCRIPTION = json.dumps({"config": {}, "batch": "free", "flip": False})
@@ -125,9 +133,16 @@ ROWS: list[Row] = [
     row("commands.predict.run: --write", "a word that --write does not have",
         main("--config=configs/depth.py", "--workdir={at}", "--mode=predict", "--write=clouds"),
         "--write=clouds does not exist", "there are all, depth"),
-    row("commands.predict.run: --output", "the input's folder as output",
+    row("prediction.output_folder.check_apart: --output is", "the input's folder as output",
         predicting({"a.png": np.zeros((8, 8, 3), np.uint8)}, output="in"),
         "--output is the folder of the input, {at}/in"),
+    row("prediction.output_folder.check_apart: --output={} lies", "an output inside the input's folder",
+        predicting({"a.png": np.zeros((8, 8, 3), np.uint8)}, output="in/out"),
+        "--output={at}/in/out lies inside the input {at}/in"),
+    row("prediction.output_folder._is_free", "a file as output",
+        lambda at: output_folder.claim(written(at / "out")), "{at}/out is a file", "give a folder"),
+    row("prediction.output_folder.check_writable", "an output below a file",
+        lambda at: output_folder.claim(written(at / "file") / "out"), "{at}/file/out cannot be written"),
     row("commands.predict.predict_footage", "no picture that can be read", predicting({"a.png": b"no picture"}),
         "None of the 1 pictures", "{at}/in/a.png cannot be read"),
     row("commands.predict.evaluation_frames", "nothing to show", predicting_nothing, "The split val of data",
@@ -139,16 +154,20 @@ ROWS: list[Row] = [
         "one at a time"),
     row("media.inputs.find: {} {};", "nothing that is read", found("a.txt"), "{at}/in holds no picture and no video",
         ".mp4"),
-    row("media.inputs._video", "a video that is none", found("a.mp4"), "{at}/in/a.mp4 cannot be read as a video",
-        "ffmpeg"),
-    row("media.video_writer.Film.add", "no encoder of videos", filming, "{at}/depth.mp4 cannot be written",
+    row("data.footage._user_errors", "a video that is none", found("a.mp4"), "{at}/in/a.mp4 cannot be read as a video",
+        "convert it"),
+    row("media.video_writer.Film._open", "no encoder of videos", filming, "{at}/depth.mp4 cannot be written",
         "leave video out"),
-    row("media.image_files.read", "a damaged picture", lambda at: image_files.read(written(at / "a.png", NO_PICTURE)),
-        "{at}/a.png cannot be read as a picture"),
-    row("media.image_files.write_depth", "a picture that cannot be written",
+    row("media.image_files.from_pil", "a cut picture", cut_picture, "size=8x8", "cannot be read"),
+    row("media.image_files._write_bytes", "a picture that cannot be written",
         lambda at: image_files.write_depth(at / "absent/a.png", np.ones((2, 2))),
         "{at}/absent/a.png cannot be written"),
-    row("prediction.predictor.Perceiver.depth", "depth of a network without it",
+    row("prediction.pictures._refusal", "a picture that is none",
+        lambda at: fake_run.perceiver("depth").depth(np.full((8, 9, 3), 2.0)), "float64 [8 9 3]", "up to 2:", "0 to 1"),
+    row("prediction.cameras.for_each", "intrinsics that are none",
+        lambda at: fake_run.perceiver("depth").depth(np.zeros((8, 9, 3), np.uint8), intrinsics=(1, 2)),
+        "intrinsics='(1, 2)' are not those of 1 pictures", "3x3"),
+    row("prediction.predictor.Perceiver._each", "depth of a network without it",
         lambda at: fake_run.perceiver("semantic").depth(np.zeros((8, 8, 3), np.uint8)), "config.tasks.depth"),
     row("prediction.predictor.Perceiver.motion", "motion of a network without it",
         lambda at: fake_run.perceiver("semantic").motion(IMAGE, IMAGE), "no pose network", "config.tasks.depth.motion"),
@@ -174,14 +193,16 @@ ROWS: list[Row] = [
         "semantics or instances", "--format"),
     row("evaluation.submission.write: The instances", "a submission of a value map", submitting("instances"),
         "no scores", "config.tasks.instance.head=panoptic"),
-    row("evaluation.submission.write_semantic", "labels that cannot be written",
-        lambda at: submission.write_semantic(written(at / "a.png/b").parent, np.zeros((2, 2), np.uint8)),
-        "{at}/a.png cannot be written"),
     row("prediction.loading._load_export: {} is a finished", "flipping in a finished program",
         lambda at: loading.load_perceiver(written(at / "model.stablehlo").parent, flip=True),
         "{at}/model.stablehlo is a finished program", "--config.evaluation.flip=True"),
     row("prediction.loading._load_export: {} cannot", "an export that is none", described(DESCRIPTION),
         "{at}/model.stablehlo cannot be loaded", "export it again"),
+    row("prediction.loading.load_perceiver: config.evaluation", "an average that does not exist",
+        lambda at: loading.load_perceiver(at, flip="both"), "config.evaluation.flip_average='both'", "monodepth2"),
+    row("prediction.loading._load_export: {} was written", "an export that is too old",
+        described(json.dumps({**json.loads(DESCRIPTION), "jax": "0.1", "readable_until": "2020-01-31"})),
+        "{at}/model.stablehlo was written by jax 0.1", "until 2020-01-31", "export the run again"),
     row("prediction.loading._describe: {}, which", "an export without its description", described(None),
         "{at}/model.json, which says what model.stablehlo is", "export it again"),
     row("prediction.loading._describe: {} does not", "a description of nothing", described("{}"),

@@ -129,7 +129,7 @@ def told(config):
     """A perceiver that says two metres everywhere."""
     return types.SimpleNamespace(
         config=config, size=fake_run.SIZE, metric=True,
-        perceive=lambda images: {"depth": np.full(images.shape[:3], 2.0, np.float32)},
+        perceive_padded=lambda images, **_: {"depth": np.full((len(images), *fake_run.SIZE), 2.0, np.float32)},
     )  # fmt: skip
 
 
@@ -225,11 +225,20 @@ ROWS: list[Row] = [
         scored({"a.npy": np.ones((2, 2))}, tasks=("semantic",)), "{at}/run has no depth task"),
     row("commands.evaluate_folder.run: No truth", "truth in another unit", scored({"a.npy": np.full((2, 2), 999.0)}),
         "No truth in {at}/truth", "--truth_scale=256"),
-    row("commands.evaluate_folder.read_truth: {} cannot", "damaged truth", scored({"a.npy": b"no array"}),
+    row("commands.evaluate_folder._numbers: {} cannot", "damaged truth", scored({"a.npy": b"no array"}),
         "{at}/truth/a.npy cannot be read"),
-    row("commands.evaluate_folder.read_truth: {} {};", "truth of 8 bits", scored({"a.png": np.ones((2, 2), np.uint8)}),
+    row("commands.evaluate_folder._numbers: {} {};", "truth of 8 bits", scored({"a.png": np.ones((2, 2), np.uint8)}),
         "{at}/truth/a.png has uint8 pixels", "16 bits"),
     row("commands.evaluate_folder.read_truth: {} has the shape", "truth in colours", scored({"a.npy": np.ones((2, 2,
         3))}),
         "{at}/truth/a.npy has the shape (2, 2, 3)", "one number a pixel"),
+    row("commands.evaluate_folder.read_truth: {} has no value", "truth along a backward axis",
+        scored({"a.npy": np.full((2, 2), -3.0)}), "{at}/truth/a.npy has no value above 0", "positive"),
+    row("commands.evaluate_folder.read_truth: {} holds one value", "a mask as truth",
+        scored({"a.npy": np.eye(2)}), "{at}/truth/a.npy holds one value besides 0, 1", "--truth_scale"),
+    row("commands.evaluate_folder.check_shape", "truth of a part of the picture", scored({"a.npy": np.ones((2, 9))}),
+        "{at}/truth/a.npy is 2x9 and its picture 64x96", "truth of the whole picture"),
+    row("commands.evaluate_folder._the_only", "two truths of one picture",
+        scored({"a.npy": np.ones((2, 2)), "a_depth.npy": np.ones((2, 2))}),
+        "{at}/truth/a.npy and a_depth.npy are both truth of the picture a", "--truth"),
 ]  # fmt: skip

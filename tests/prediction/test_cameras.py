@@ -1,5 +1,7 @@
 """Where the intrinsics of looked-at pictures come from, and that it is said."""
 
+import json
+import os
 import types
 
 import numpy as np
@@ -10,6 +12,7 @@ from mtl_depth.errors import UserError
 from mtl_depth.prediction import cameras
 
 STORED = {"intrinsics": [[100.0, 0, 63.5], [0, 80, 31.5], [0, 0, 1]], "image_size": [128, 320]}
+STORED["drives"] = {"0": {"frames": [7, 8, 9]}}
 
 
 @pytest.fixture
@@ -23,7 +26,10 @@ def test_the_data_set_s_where_the_proportions_are_its_own(opened, capsys):
     # stored 64x128 of 128x320 pictures; of a 256x640 picture all is 5 x wider and 4 x higher
     np.testing.assert_allclose(camera((256, 640)), [[500, 0, 319.5], [0, 320, 127.5], [0, 0, 1]])
     camera((256, 640))
-    assert capsys.readouterr().err.count("are those of the data set: a field of view of 65 degrees") == 1
+    said = capsys.readouterr().err
+    assert (
+        said.count("are those of the data set: a field of view of 65 degrees") == 1 and f"({os.getcwd()}/data)" in said
+    )
 
 
 def test_a_learned_focal_length_is_used_and_said(opened, capsys):
@@ -36,6 +42,17 @@ def test_a_learned_focal_length_is_used_and_said(opened, capsys):
 def test_a_guess_for_others_is_said(opened, capsys):
     made = cameras.find(Config(), None, speak=True)((480, 640))
     assert made[0, 0] == made[1, 1] and "are a guess" in capsys.readouterr().err
+
+
+def test_a_run_s_own_record_is_used_and_no_other_data_set(opened, tmp_path, capsys):
+    guess = cameras.find(Config(), None, speak=False, run=tmp_path)((256, 640))  # not a run: what lies there is foreign
+    assert guess[0, 0] == guess[1, 1] != 500
+    (tmp_path / "dataset.json").write_text(json.dumps(STORED | {"size": [64, 128], "intrinsics": np.eye(3).tolist()}))
+    found = cameras.find(Config(), None, speak=True, run=tmp_path)((256, 640))
+    assert (found[0, 0], found[1, 1]) == (5, 4) and f"as {tmp_path} records them" in capsys.readouterr().err
+    for frames, focal in ((3, 500), (4, guess[0, 0])):  # a run of before: by the number of frames
+        (tmp_path / "dataset.json").write_text(json.dumps({"frames": frames}))
+        assert cameras.find(Config(), None, speak=False, run=tmp_path)((256, 640))[0, 0] == focal
 
 
 def test_without_a_data_set_it_is_a_guess(monkeypatch, capsys):

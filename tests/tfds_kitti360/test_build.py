@@ -1,6 +1,7 @@
 """The build command: whole or not at all, and clear about everything that is wrong."""
 
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -133,8 +134,25 @@ def test_what_cannot_be_built_is_said_in_a_sentence(tmp_path, tree, spoil, words
 
 
 def test_images_are_never_enlarged(tmp_path, tree):
-    status, _, complaint = build(tmp_path, size="41x120")
-    assert status == 2 and "--size=41x120 is larger" in complaint and "40x120" in complaint
+    status, _, complaint = build(tmp_path, size="64x96")
+    assert status == 2 and "--size=64x96 is larger" in complaint and "40x120" in complaint
+
+
+@pytest.mark.parametrize("size", ["100x300", "32x100", "16x32", "33x96"])
+def test_sizes_that_the_networks_cannot_take_are_refused_at_once(tmp_path, size):
+    status, _, complaint = build(tmp_path, size=size)  # before the download, which is not there, is looked at
+    assert status == 2 and f"--size={size} (height x width) has to be in multiples of 32" in complaint
+
+
+def test_the_end_is_what_it_cost_and_the_next_command(tmp_path, tree):
+    (tmp_path / "built").symlink_to(tmp_path / "my sets")
+    (tmp_path / "my sets").mkdir()
+    said = build(tmp_path)[1]
+    assert re.search(
+        r"\nthat took [0-9.]+ s, [0-9.]+ frames per second\nnext: python -m mtl_depth.main --config=", said
+    )
+    (name, data_dir), (_, size) = [word.split("=") for word in shlex.split(said.splitlines()[-1])[-2:]]
+    assert (name, data_dir, size) == ("--config.data.data_dir", str(tmp_path / "built"), "32,96")
 
 
 def test_another_storage_is_another_build(tmp_path, tree):

@@ -69,7 +69,8 @@ def test_everything_comes_back(tmp_path, tree):
 
 
 def test_an_image_of_the_build_s_size_is_kept_as_it_is(tmp_path, tree):
-    assert build(tmp_path, size="40x120")[0] == 0
+    builder = kitti360_dataset_builder.Builder(data_dir=str(tmp_path / "built"), size=(40, 120))
+    builder.prepare(tmp_path / "raw")
     np.testing.assert_array_equal(records(tmp_path)[0]["image"], picture(100))
 
 

@@ -1,20 +1,14 @@
 """Frames in: a video file or a folder of pictures, one RGB picture after the other."""
 
-import os
 import pathlib
-import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import cv2
 import numpy as np
-import PIL.Image
 
+from tfds_kitti360 import films, pictures
 from tfds_kitti360.errors import DatasetError
-
-VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
-_MOST_PIXELS = 1 << 26  # of one frame: more than any camera that drives around gives
+from tfds_kitti360.files import Listing, interleaved, list_folder, remark
 
 
 class Source(NamedTuple):
@@ -25,6 +19,7 @@ class Source(NamedTuple):
       size: height, width of its frames as they are shown, that is after rotation.
       count: about how many frames `read` gives.
       fps: frames a second that `read` gives; 0 where unknown (a folder).
+      remarks: sentences about files of the folder that are not read.
       read: gives (name of the frame in the source, uint8 [h w 3] red first) in order; it raises DatasetError.
     """
 
@@ -32,6 +27,7 @@ class Source(NamedTuple):
     size: tuple[int, int]
     count: int
     fps: float
+    remarks: tuple[str, ...]
     read: Callable[[], Iterator[tuple[str, np.ndarray]]]
 
 
@@ -50,101 +46,60 @@ def find_sources(paths: list[pathlib.Path], *, fps: float | None = None) -> list
 
 def _sources(path: pathlib.Path, fps: float | None) -> list[Source]:
     if path.is_dir():
-        names = sorted((name for name in os.listdir(path) if not name.startswith(".")), key=_natural)
-        pictures = [path / name for name in names if name.lower().endswith(PICTURES)]
-        videos = [path / name for name in names if name.lower().endswith(VIDEOS)]
-        if pictures:
-            return [_folder(path, pictures, fps)]
-        if videos:
-            return [_video(video, fps) for video in videos]
+        if (stills := list_folder(path, pictures.ENDINGS)).files:
+            return [_folder(path, stills, fps)]
+        found = list_folder(path, films.ENDINGS)
+        remarks = (remark(path, found.unread),) if found.unread else ()
+        if found.files:
+            return [_film(film, fps, remarks if film == found.files[0] else ()) for film in found.files]
         raise DatasetError(
-            f"--video={path} is a folder without frames; it has to hold pictures ({' '.join(PICTURES)}) or videos "
-            f"({' '.join(VIDEOS)})"
+            f"--video={path} is a folder without frames; it has to hold pictures ({' '.join(pictures.ENDINGS)}) or "
+            f"videos ({' '.join(films.ENDINGS)})"
         )
-    if not path.is_file():
+    if not path.exists():
         raise DatasetError(f"--video={path} does not exist; give a video file or a folder of frames")
-    if path.suffix.lower() not in VIDEOS:
+    if path.suffix.lower() not in films.ENDINGS:
         raise DatasetError(
-            f"--video={path} is not a video that is read; the endings are {' '.join(VIDEOS)}, and a folder of frames "
-            "works too"
+            f"--video={path} is not a video that is read; the endings are {' '.join(films.ENDINGS)}, and a folder of "
+            "frames works too"
         )
-    return [_video(path, fps)]
+    return [_film(path, fps)]
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts frame2 before frame10."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.findall(r"[0-9]{1,18}|[^0-9]+", name)]
-
-
-def _folder(path: pathlib.Path, pictures: list[pathlib.Path], fps: float | None) -> Source:
+def _folder(path: pathlib.Path, found: Listing, fps: float | None) -> Source:
     if fps is not None:
         raise DatasetError(f"--fps chooses frames of a video file, and {path} is a folder of frames; leave --fps out")
-    size = _read_picture(pictures[0]).shape[:2]
+    if pair := interleaved(found.files):
+        raise DatasetError(
+            f"{path} holds several sequences whose names run through one another ({pair[0]}, {pair[1]}); put "
+            "each, such as each camera's, into a folder of its own"
+        )
+    first = found.files[0]
+    size, white = pictures.read_picture(first).shape[:2], pictures.white_level(found.files)
 
     def read() -> Iterator[tuple[str, np.ndarray]]:
-        for picture in pictures:
-            image = _read_picture(picture)
+        for file in found.files:
+            image = pictures.read_picture(file, white=white)
             if image.shape[:2] != size:
                 raise DatasetError(
-                    f"{picture} is {image.shape[1]}x{image.shape[0]}, but {pictures[0].name} is {size[1]}x{size[0]}; "
+                    f"{file} is {image.shape[1]}x{image.shape[0]}, but {first.name} is {size[1]}x{size[0]}; "
                     "all frames of a folder have to come from one camera at one size"
                 )
-            yield picture.name, image
+            yield file.name, image
 
-    return Source(path, size, len(pictures), 0.0, read)
-
-
-def _read_picture(path: pathlib.Path) -> np.ndarray:
-    """The header is read first: a picture that claims to be huge costs no memory. Orientation marks are obeyed."""
-    try:
-        with PIL.Image.open(path) as header:
-            width, height = header.size
-        if not 0 < width * height <= _MOST_PIXELS:
-            raise DatasetError(f"{path} claims to be {width}x{height}, which is no frame of a video; take it away")
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError, cv2.error):
-        image = None
-    if image is None:
-        raise DatasetError(f"{path} cannot be read as a picture; take it out of the folder, or make it anew")
-    return np.ascontiguousarray(image[..., ::-1])
+    remarks = (remark(path, found.unread),) if found.unread else ()
+    return Source(path, size, len(found.files), 0.0, remarks, read)
 
 
-def _video(path: pathlib.Path, fps: float | None) -> Source:
-    capture = _open(path)
-    own = capture.get(cv2.CAP_PROP_FPS)
-    count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-    found, first = capture.read()  # the size as shown: OpenCV turns frames as the file's rotation mark says
-    capture.release()
-    if not found or first is None:
-        raise DatasetError(f"{path} holds no frame that can be decoded; make it anew, for instance as H.264 in .mp4")
-    own = own if np.isfinite(own) and 0 < own <= 1000 else 0.0
-    if fps is not None and not 0 < fps <= own:
-        rate = f"has {own:g} frames a second" if own else "does not say its frame rate"
+def _film(path: pathlib.Path, fps: float | None, remarks: tuple[str, ...] = ()) -> Source:
+    film = films.open_film(path)
+    if fps is not None and not 0 < fps <= film.rate:
+        rate = f"has {film.rate:g} frames a second" if film.rate else "does not say its frame rate"
         raise DatasetError(f"--fps={fps:g} cannot be taken of {path}, which {rate}; ask for at most that, or leave it")
-    step = 1.0 if fps is None else own / fps
 
     def read() -> Iterator[tuple[str, np.ndarray]]:
-        capture, wanted, number = _open(path), 0.0, 0
-        try:
-            while capture.grab():
-                if number >= wanted - 1e-6:
-                    wanted += step
-                    found, image = capture.retrieve()
-                    if not found or image.shape != first.shape:
-                        raise DatasetError(
-                            f"frame {number} of {path} is damaged or of another size; cut the video there or convert it"
-                        )
-                    yield f"frame {number}", np.ascontiguousarray(image[..., ::-1])
-                number += 1
-        finally:
-            capture.release()
+        for frame in film.read(fps=fps):
+            yield f"frame {frame.number}", frame.image
 
-    return Source(path, first.shape[:2], int(count / step), own / step, read)
-
-
-def _open(path: pathlib.Path) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
-    width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    if not capture.isOpened() or not 0 < width * height <= _MOST_PIXELS:
-        raise DatasetError(f"{path} cannot be read as a video; make it anew, for instance as H.264 in .mp4")
-    return capture
+    share = 1.0 if fps is None else fps / film.rate
+    return Source(path, film.size, int(film.promised * share), film.rate * share, remarks, read)

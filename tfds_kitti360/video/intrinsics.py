@@ -1,21 +1,16 @@
 """The camera of a video: read from numbers, a file or a field of view, with warnings for what cannot be right."""
 
-import json
 import math
-import pathlib
-import re
 from typing import NamedTuple
 
 import numpy as np
 
 from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.resize import resize_intrinsics
+from tfds_kitti360.video import camera_files
 
 GUESSED_FOV = 70.0  # degrees: a telephone's main camera; dashboard cameras have 90 to 140
 PLAUSIBLE_FOV = (20.0, 150.0)  # degrees; below a telescope, above no pinhole camera
-_MOST_BYTES = 1 << 20
-_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-_FORMS = "fx,fy,cx,cy; a text file with these four numbers or a 3x3 matrix; JSON; or KITTI-360's perspective.txt"
 
 
 class Intrinsics(NamedTuple):
@@ -40,8 +35,8 @@ def choose(text: str | None, fov: float | None, *, size: tuple[int, int]) -> Int
     if text is not None and fov is not None:
         raise DatasetError("--intrinsics and --fov say the same thing in two ways; give one of them")
     if text is not None:
-        numbers, given_size, origin = _parse(text)
-        return _from_numbers(numbers, given_size, origin, size)
+        camera = camera_files.read(text)
+        return _from_numbers(camera, size)
     if fov is not None:
         if not 1 <= fov < 180:
             raise DatasetError(f"--fov={fov:g} is no field of view in degrees; it lies between 20 and 150")
@@ -55,6 +50,11 @@ def choose(text: str | None, fov: float | None, *, size: tuple[int, int]) -> Int
     focal = size[1] / 2 / math.tan(math.radians(fov) / 2)
     matrix = np.array([[focal, 0, (size[1] - 1) / 2], [0, focal, (size[0] - 1) / 2], [0, 0, 1]])
     return Intrinsics(matrix, origin, (*warnings, *oddities(matrix, size=size)))
+
+
+def lens(text: str | None) -> tuple[float, ...]:
+    """The coefficients of OpenCV's lens model (k1, k2, p1, p2, k3, ...) that --intrinsics gives, none for a pinhole."""
+    return () if text is None else camera_files.read(text).distortion
 
 
 def field_of_view(focal: float, side: int) -> float:
@@ -90,12 +90,8 @@ def oddities(matrix: np.ndarray, *, size: tuple[int, int]) -> list[str]:
     return found
 
 
-def _from_numbers(
-    numbers: tuple[float, float, float, float],
-    given_size: tuple[int, int] | None,
-    origin: str,
-    size: tuple[int, int],
-) -> Intrinsics:
+def _from_numbers(camera: camera_files.Camera, size: tuple[int, int]) -> Intrinsics:
+    numbers, given_size, origin, distortion = camera
     fx, fy, cx, cy = numbers
     if not all(math.isfinite(number) and abs(number) < 1e6 for number in numbers) or min(fx, fy) <= 0:
         raise DatasetError(f"{origin}: {fx:g}, {fy:g}, {cx:g}, {cy:g} are not a camera's fx, fy, cx, cy")
@@ -118,79 +114,12 @@ def _from_numbers(
             "which is right if these are resized, and wrong if they are cropped"
         )
         matrix = resize_intrinsics(matrix, old=given_size, new=size)
+    if distortion:
+        warnings.append(
+            f"{origin} has a lens that bends straight lines; frames are undistorted, which crops them a little"
+        )
+    if distortion:
+        warnings.append(
+            f"{origin} has a lens that bends straight lines; frames are undistorted, which crops them a little"
+        )
     return Intrinsics(matrix, origin, (*warnings, *oddities(matrix, size=size)))
-
-
-def _parse(text: str) -> tuple[tuple[float, float, float, float], tuple[int, int] | None, str]:
-    """fx, fy, cx, cy; height and width that they belong to, if said; where they stood."""
-    words, shown = text.split(","), " ".join(text.split())[:200]  # for messages: one line
-    if len(words) == 4 and all(re.fullmatch(_NUMBER, word.strip()) for word in words):
-        return tuple(float(word) for word in words), None, f"--intrinsics={shown}"
-    path = pathlib.Path(text)
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise DatasetError(f"--intrinsics={shown} is far too large; it is one of: {_FORMS}")
-        content = content.decode("utf-8-sig")
-    except (OSError, ValueError):
-        raise DatasetError(
-            f"--intrinsics={shown} is neither four numbers nor a text file; it is one of: {_FORMS}"
-        ) from None
-    for read in (_official, _json, _bare):
-        found = read(content)
-        if found is not None:
-            return *found, str(path)
-    raise DatasetError(f"{path} holds no intrinsics that are understood; it is one of: {_FORMS}")
-
-
-def _official(content: str):
-    """KITTI-360's calibration: P_rect_00 and S_rect_00."""
-    lines = {key.strip(): values.split() for key, _, values in (line.partition(":") for line in content.splitlines())}
-    projection, size = (_floats(lines.get(key, []), count) for key, count in (("P_rect_00", 12), ("S_rect_00", 2)))
-    if projection is None:
-        return None
-    return (projection[0], projection[5], projection[2], projection[6]), _size(size and size[::-1])
-
-
-def _json(content: str):
-    """An object with fx, fy, cx, cy, or fl_x, fl_y, cx, cy, and perhaps width and height, or w and h."""
-    try:
-        values = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(values, dict):
-        return None
-
-    def get(*names: str):
-        return next((values[name] for name in names if name in values), None)
-
-    numbers = [get("fx", "fl_x"), get("fy", "fl_y", "fx", "fl_x"), get("cx"), get("cy")]
-    found = _floats(numbers, 4)
-    return found and (found, _size(_floats([get("height", "h"), get("width", "w")], 2)))
-
-
-def _bare(content: str):
-    """Four numbers, or the nine of a matrix, between whatever separates them."""
-    numbers = _floats(re.findall(_NUMBER, content), 4)
-    if numbers is not None:
-        return numbers, None
-    matrix = _floats(re.findall(_NUMBER, content), 9)
-    if matrix is None or (*matrix[6:], matrix[1], matrix[3]) != (0, 0, 1, 0, 0):
-        return None
-    return (matrix[0], matrix[4], matrix[2], matrix[5]), None
-
-
-def _floats(words: list, count: int) -> tuple[float, ...] | None:
-    if len(words) != count or any(isinstance(word, bool) for word in words):
-        return None
-    try:
-        return tuple(float(word) for word in words)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _size(found: tuple[float, ...] | None) -> tuple[int, int] | None:
-    if found is None or not all(1 <= side <= 1 << 16 for side in found):
-        return None
-    return int(found[0]), int(found[1])

@@ -3,18 +3,21 @@
 import json
 import pathlib
 import shutil
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
 from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.files import expand, read_bytes
+from tfds_kitti360.images import write_photo
 from tfds_kitti360.layout import Layout
 from tfds_kitti360.progress import progress
 from tfds_kitti360.resize import reduce_image, resize_intrinsics
 from tfds_kitti360.video import check, motion, writer
 from tfds_kitti360.video.frames import Source, find_sources
-from tfds_kitti360.video.intrinsics import choose
+from tfds_kitti360.video.intrinsics import choose, lens
+from tfds_kitti360.video.lens import undistorter
 
 FOLDER = "video_frames"  # below the data_dir
 CUT_GAP = 1000  # frame numbers left out at a cut: no clip reaches over it, whatever its stride
@@ -33,19 +36,19 @@ class Request(NamedTuple):
 
 def write_download(
     request: Request, data_dir: pathlib.Path, *, size: tuple[int, int] | None
-) -> tuple[pathlib.Path, tuple[int, int]]:
+) -> tuple[pathlib.Path, tuple[int, int], str]:
     """Writes the videos below `data_dir` in the official layout, unless just that is there, and prints the check.
 
     Pictures are reduced to `size` (height, width; None: what `network_size` says) on the way: a minute of 4K video
     would else become 20 GB.
 
     Returns:
-      The root of the download, and the size.
+      The root of the download, the size, and how the intrinsics are known: `given` or `guessed`.
 
     Raises:
       DatasetError: a video or its intrinsics cannot be used, or `data_dir` holds a data set made of something else.
     """
-    sources = find_sources(list(request.videos), fps=request.fps)
+    sources = find_sources([expand(path) for path in request.videos], fps=request.fps)
     full = sources[0].size
     if other := [source for source in sources if source.size != full]:
         raise DatasetError(
@@ -72,7 +75,7 @@ def write_download(
     except OSError as error:
         raise DatasetError(f"{root} cannot be written ({error}); free space or pass another --data_dir") from None
     print("\n".join(there["report"]), flush=True)
-    return root, size
+    return root, size, "guessed" if request.intrinsics is None and request.fov is None else "given"
 
 
 def network_size(full: tuple[int, int]) -> tuple[int, int]:
@@ -97,19 +100,21 @@ def _settings(request: Request, sources: list[Source], size: tuple[int, int]) ->
         [str(source.path.resolve()), source.count, source.path.stat().st_size, source.path.stat().st_mtime_ns]
         for source in sources
     ]
+    intrinsics = choose(request.intrinsics, request.fov, size=sources[0].size)
     return {
         "videos": files,
         "size": list(size),
-        "intrinsics": choose(request.intrinsics, request.fov, size=sources[0].size).matrix.tolist(),
+        "intrinsics": intrinsics.matrix.tolist(),
+        "distortion": list(lens(request.intrinsics)),
         "fps": request.fps,
     }
 
 
 def _read_settings(path: pathlib.Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_bytes(path))
         return found if found["settings"] and "\n".join(found["report"]) else None
-    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -122,19 +127,21 @@ def _write(
         shutil.rmtree(rest, ignore_errors=True)
     full, layout = sources[0].size, Layout(partial)
     intrinsics = choose(request.intrinsics, request.fov, size=full)
-    stored = resize_intrinsics(intrinsics.matrix, old=full, new=size)
+    matrix, straighten = undistorter(intrinsics.matrix, lens(request.intrinsics), size=full)
+    stored = resize_intrinsics(matrix, old=full, new=size)
     writer.write_calibration(layout, stored, size=size)
     watched, example = [], None
     for drive, source in enumerate(sources):
-        video, pairs = _write_drive(layout, drive, source, size)
+        video, pairs = _write_drive(layout, drive, source, size, straighten)
         watched.append(video)
         if pairs and example is None:
             pair = pairs[int(np.argsort([moved.share for moved in video.motions])[len(pairs) // 2])]
             example = [writer.read_frame(layout, drive, frame, size=size) for frame in pair]
     report = check.report(watched, intrinsics, size=size)
+    report += [f"warning: {sentence}" for source in sources for sentence in source.remarks]
     if example is not None:
         picture, sentence = check.example_warp(*example, stored)
-        cv2.imwrite(str(partial / _EXAMPLE), picture[..., ::-1])
+        (partial / _EXAMPLE).write_bytes(write_photo(picture))
         report += [sentence, f"look at {root / _EXAMPLE}: below, the right half should be darker than the left one"]
     written = {"settings": settings, "report": report}
     (partial / _SETTINGS).write_text(json.dumps(written, indent=1), encoding="utf-8")
@@ -143,7 +150,7 @@ def _write(
 
 
 def _write_drive(
-    layout: Layout, drive: int, source: Source, size: tuple[int, int]
+    layout: Layout, drive: int, source: Source, size: tuple[int, int], straighten: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[check.Watched, list[tuple[int, int]]]:
     """Writes the frames of a video in which something moved; returns what was seen, and the pairs of neighbours."""
     before, number, frames, still, cuts = None, -1, 0, 0, 0
@@ -152,6 +159,7 @@ def _write_drive(
     with progress(source.read(), **reading) as bar:
         for origin, image in bar:
             frames += 1
+            image = straighten(image)
             grey = motion.small(image)
             if before is not None:
                 moved = motion.measure(before, grey)

@@ -1,0 +1,125 @@
+"""The folder that results go into: earlier results are replaced, a file that this program did not write never."""
+
+import fnmatch
+import itertools
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Sequence
+
+from mtl_depth.errors import UserError
+from mtl_depth.runtime import log
+
+MARKER = ".mtl_depth_results"  # one JSON line a file: {"file": name}, when complete with its "size" and "modified" time
+
+
+class OutputFolder:
+    """A folder without results, that lists what is written into it."""
+
+    def __init__(self, path: pathlib.Path):
+        self.path, self._names = path, []
+        self._list([])
+
+    def file(self, name: str) -> pathlib.Path:
+        """Where to write a file of this name, which is listed first: a run that is killed leaves no unknown file."""
+        self._names.append(name)
+        with open(self.path / MARKER, "a", encoding="ascii") as file:
+            file.write(json.dumps({"file": name}) + "\n")
+        return self.path / name
+
+    def close(self) -> None:
+        """Lists sizes and times too, by which files that somebody has changed since are told apart."""
+        self._list([_entry(self.path / name) for name in self._names if (self.path / name).is_file()])
+
+    def _list(self, entries: list[dict[str, object]]) -> None:
+        lines = "".join(json.dumps(entry) + "\n" for entry in entries)
+        (self.path / MARKER).write_text(lines, encoding="ascii")
+
+
+def claim(wanted: str | pathlib.Path) -> OutputFolder:
+    """The folder `wanted`, made if it is absent and emptied if it holds earlier results and nothing else; otherwise
+    the first such one among `wanted`_2, `wanted`_3, ..., which is said.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    wanted = pathlib.Path(os.path.expanduser(wanted))
+    numbered = (wanted.with_name(f"{wanted.name}_{number}") for number in itertools.count(2))
+    path = next(path for path in itertools.chain([wanted], numbered) if _is_free(path))
+    check_writable(path)
+    for name in _listed(path):
+        (path / name).unlink(missing_ok=True)
+    if path != wanted:
+        log.say(f"{wanted} holds files that are not results of an earlier --mode=predict; results go to {path}.")
+    return OutputFolder(path)
+
+
+def check_apart(output: pathlib.Path, given: str | pathlib.Path, files: Sequence[pathlib.Path]) -> None:
+    """Refuses an output folder among the input, whose results would be taken for input the next time.
+
+    Args:
+        output: the folder.
+        given: the input as it was given: a file, a folder or a pattern.
+        files: what it names.
+
+    Raises:
+        UserError: `output` holds one of the files, lies inside the folder, or has a name that the pattern matches.
+    """
+    target, source = output.resolve(), pathlib.Path(os.path.expanduser(given)).absolute()
+    if any(target in (file.resolve().parent, file.parent.resolve()) for file in files):
+        raise UserError(f"--output is the folder of the input, {output}; give another one.")
+    inside = source.is_dir() and source.resolve() in target.parents
+    if not source.exists():
+        pattern = source.parts[:-1]
+        if "**" in pattern:
+            inside = pathlib.Path(*pattern[: pattern.index("**")]).resolve() in target.parents
+        else:
+            inside = len(pattern) == len(target.parts) and all(map(fnmatch.fnmatchcase, target.parts, pattern))
+    if inside:
+        raise UserError(
+            f"--output={output} lies inside the input {given}, which would find the results the next time; give "
+            "another one."
+        )
+
+
+def check_writable(folder: pathlib.Path) -> None:
+    """Makes the folder if it is absent, and writes and removes a file in it.
+
+    Raises:
+        UserError: that is refused.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"0")
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}); give a folder that can.") from error
+
+
+def _is_free(path: pathlib.Path) -> bool:
+    """Whether nothing would be lost: there is no such path, or a folder of results that nobody has changed."""
+    if not os.path.lexists(path):
+        return True
+    if not path.is_dir():
+        raise UserError(f"{path} is a file; give a folder to write results into.")
+    listed = _listed(path)
+    found = [file for file in path.iterdir() if file.name != MARKER]
+    return all(
+        file.name in listed and file.is_file() and listed[file.name] in ({"file": file.name}, _entry(file))
+        for file in found
+    )
+
+
+def _listed(path: pathlib.Path) -> dict[str, dict[str, object]]:
+    """The marker's lines by file name; nothing where there is no marker, or one that cannot be read."""
+    try:
+        lines = [json.loads(line) for line in (path / MARKER).read_text(encoding="ascii").splitlines()]
+        return {line["file"]: line for line in lines if pathlib.PurePath(line["file"]).name == line["file"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+def _entry(file: pathlib.Path) -> dict[str, object]:
+    status = file.stat()
+    return {"file": file.name, "size": status.st_size, "modified": status.st_mtime_ns}

@@ -1,0 +1,137 @@
+"""Files as people keep them: paths, bytes, the natural order of names, and what lies in a folder."""
+
+import os
+import pathlib
+import re
+import stat
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tfds_kitti360.errors import DatasetError
+
+_STAMP = re.compile(r"([0-9]{9,})\.([0-9]+)")  # seconds since 1970 with a fraction, as ROS names pictures
+_PART = re.compile(r"[0-9]+|[^0-9]+")
+_EXAMPLES = 3  # names given of each kind of file that is not read
+
+
+class Listing(NamedTuple):
+    """What lies in a folder: the files that are read, in natural order, and the names of the others by reason."""
+
+    files: list[pathlib.Path]
+    unread: dict[str, list[str]]
+
+
+def expand(path: str | os.PathLike[str]) -> pathlib.Path:
+    """The path with a leading `~` or `~name` replaced by that home folder; shells leave `--flag=~/x` alone.
+
+    Raises:
+      DatasetError: there is no such home folder.
+    """
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~") and not os.path.exists(expanded.split(os.sep)[0]):
+        raise DatasetError(f"{path} starts with ~, and there is no such home folder here; write the whole path")
+    return pathlib.Path(expanded)
+
+
+def read_bytes(path: str | os.PathLike[str], *, most: int | None = None) -> bytes:
+    """The content of a regular file, or its first `most` bytes.
+
+    A named pipe or a device is refused, since opening one may wait forever.
+
+    Raises:
+      OSError: it cannot be read; `strerror` says why.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise OSError(0, f"it is {'a folder' if stat.S_ISDIR(mode) else 'a named pipe or a device'}, not a file")
+    with open(descriptor, "rb") as file:
+        return file.read() if most is None else file.read(most)
+
+
+def natural(name: str) -> tuple[object, ...]:
+    """Sorts frame2 before frame10, capital letters with small ones, and 12.5 seconds after 12.25."""
+    stem = name.rsplit(".", 1)[0] if "." in name[1:] else name
+    if stamp := _STAMP.fullmatch(stem):
+        return ((0, int(stamp[1]), ""), (1, 0, stamp[2]), (1, 0, name))
+    parts = _PART.findall(stem.casefold())
+    return (*((0, int(part), "") if part[0].isdecimal() else (1, 0, part) for part in parts), (-1, 0, name))
+
+
+def list_folder(folder: pathlib.Path, endings: Sequence[str]) -> Listing:
+    """Files whose names have one of the `endings` (`.png`, in small letters), and what else there is.
+
+    Raises:
+      DatasetError: the folder cannot be listed.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: natural(entry.name))
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be listed ({error.strerror}); make it readable") from None
+    files, unread = [], {}
+    for entry in entries:
+        try:
+            reason = _unread(entry, endings)
+        except OSError as error:  # a loop of links, a broken disk
+            reason = f"unreadable: {error.strerror}"
+        if reason:
+            unread.setdefault(reason, []).append(entry.name)
+        else:
+            files.append(folder / entry.name)
+    return Listing(files, unread)
+
+
+def present(path: pathlib.Path) -> bool:
+    """Whether there is a file, a folder or a link of that name; a link may lead nowhere.
+
+    Raises:
+      DatasetError: its folder cannot be looked into.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); make its folder readable") from None
+    return True
+
+
+def remark(folder: pathlib.Path, unread: dict[str, list[str]]) -> str:
+    """One sentence about the files of a folder that were not read, or ""."""
+    if not unread:
+        return ""
+    reasons = "; ".join(f"{len(names)} {reason} ({_examples(names)})" for reason, names in unread.items())
+    return f"not read in {folder}: {reasons}"
+
+
+def interleaved(paths: Iterable[pathlib.Path]) -> tuple[str, str] | None:
+    """Two names, next to each other in natural order, of sequences that run through one another, such as `7_left` and
+    `7_right`; None where the names count one sequence, or one after the other."""
+    shapes, before, switches, first = set(), None, 0, None
+    for path in paths:
+        shape = re.sub(r"[0-9]+", "#", path.stem.casefold())
+        if before is not None and shape != before[0]:
+            switches += 1
+            first = first or (before[1], path.name)
+        shapes.add(shape)
+        before = shape, path.name
+    return first if switches > len(shapes) - 1 else None
+
+
+def _unread(entry: os.DirEntry[str], endings: Sequence[str]) -> str:
+    """Why a file is not read, in the words that follow a number; "" if it is."""
+    if entry.name.startswith("."):
+        return "hidden"
+    if entry.is_dir():
+        return "folders"
+    if not entry.name.lower().endswith(tuple(endings)):
+        return f"of another kind than {' '.join(endings)}"
+    if entry.is_file():
+        return ""
+    return "links that lead nowhere" if entry.is_symlink() else "named pipes or devices"
+
+
+def _examples(names: list[str]) -> str:
+    return ", ".join(names[:_EXAMPLES]) + (", ..." if len(names) > _EXAMPLES else "")

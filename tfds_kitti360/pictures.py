@@ -1,0 +1,212 @@
+"""Pictures of any kind that cameras and programs write, as the colours that a person sees."""
+
+import io
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import PIL.TiffImagePlugin
+
+from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.files import read_bytes
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+FORMATS = ("PNG", "JPEG", "BMP", "DIB", "WEBP", "TIFF", "PPM")  # as Pillow calls them; no others are decoded
+MOST_PIXELS = 1 << 26  # of one picture: more than any camera that drives around gives
+PIL.Image.init()  # else formats that Pillow has not loaded yet are unknown
+_MOST_BYTES = MOST_PIXELS * 12 + (1 << 20)
+_BITS = (8, 10, 12, 14, 16, 32)  # that cameras have; a picture says with how many bytes it is stored, not which it uses
+_SAMPLED = 8  # pictures of a folder that are looked at for the bits in use
+_SIGNATURES = (
+    (4, b"ftypavi", "AVIF"),
+    (4, b"ftyphei", "HEIC"),
+    (4, b"ftyphev", "HEIC"),
+    (4, b"ftypmif", "HEIF"),
+    (0, b"DDS ", "DDS"),
+    (0, b"GIF8", "GIF"),
+    (4, b"jP  ", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"JXL ", "JPEG XL"),
+    (0, b"8BPS", "Photoshop"),
+    (0, b"v/1\x01", "OpenEXR"),
+    (0, b"#?RADIANCE", "Radiance HDR"),
+    (0, b"%PDF", "PDF"),
+    (0, b"qoif", "QOI"),
+    (0, b"<svg", "SVG"),
+    (0, b"<!DOCTYPE", "web page"),
+    (0, b"<html", "web page"),
+    (0, b"version https://git-lfs", "Git LFS pointer"),
+)
+_REMEDY = "take it away, or save it again as PNG or JPEG"
+_TURNS = {  # EXIF orientation: how the stored picture becomes the upright one
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
+    8: lambda image: np.rot90(image),
+}
+
+
+class _Samples(NamedTuple):
+    """[h w] or [h w 3], red first, upright; and the sample that is white, None where that has to be found out."""
+
+    values: np.ndarray
+    white: float | None
+
+
+def read_picture(source: str | os.PathLike[str] | bytes, *, name: str = "", white: float | None = None) -> np.ndarray:
+    """One picture.
+
+    Samples of 8 bits are taken as they are; opacity is dropped; grey, palettes and CMYK become RGB; the camera's
+    orientation mark is obeyed. Samples of more bits are divided by the largest value of the bits in use: the fewest of
+    8, 10, 12, 14, 16 or 32 that hold the brightest sample. Floats lie in [0, 1], and what is above is white; where half
+    of those above 0 are larger than 1, they have as many bits as whole numbers would.
+
+    Args:
+      source: a path, or the content of a file.
+      name: what to call it in errors, of `source` given as bytes.
+      white: the sample that is white in a picture of more than 8 bits, from `white_level`: frames of one film are not
+        to be brightened each in its own way. None: as above, from this picture alone.
+
+    Returns:
+      uint8 [h w 3], red first.
+
+    Raises:
+      DatasetError: it cannot be read, is of a kind that is not read, damaged, animated or larger than 67 million
+        pixels; sizes are compared before anything is decoded.
+    """
+    data, name = _bytes_of(source, name)
+    found = _decoded(data, name)
+    if found.values.dtype == np.uint8:
+        image = found.values
+    else:
+        image = _eight_bits(found.values, found.white or white or _white(found.values))
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=-1)
+    return np.ascontiguousarray(image)
+
+
+def white_level(paths: Sequence[str | os.PathLike[str]]) -> float | None:
+    """The sample that is white in a sequence of pictures of more than 8 bits, from a few of them; None for others."""
+    chosen = sorted({len(paths) * n // _SAMPLED for n in range(_SAMPLED)}) if paths else []
+    return max((white for index in chosen if (white := _white_of(paths[index])) is not None), default=None)
+
+
+def _white_of(path: str | os.PathLike[str]) -> float | None:
+    try:
+        found = _decoded(*_bytes_of(path, ""))
+    except DatasetError:  # whoever reads it says so
+        return None
+    return None if found.values.dtype == np.uint8 else found.white or _white(found.values)
+
+
+def _white(samples: np.ndarray) -> float:
+    if samples.dtype.kind == "f":
+        bright = samples[samples > 0]
+        if not bright.size or np.median(bright) <= 1:
+            return 1.0
+    brightest = int(samples.max())
+    return float(next(2**bits - 1 for bits in _BITS if brightest < 2**bits or bits == _BITS[-1]))
+
+
+def _eight_bits(samples: np.ndarray, white: float) -> np.ndarray:
+    if samples.dtype.kind == "f":
+        return np.rint(np.clip(samples * (255 / white), 0, 255)).astype(np.uint8)
+    return (np.clip(samples.astype(np.int64), 0, int(white)) * 255 // int(white)).astype(np.uint8)
+
+
+def _bytes_of(source: str | os.PathLike[str] | bytes, name: str) -> tuple[bytes, str]:
+    if isinstance(source, bytes):
+        return source, name or "the picture"
+    name = name or str(source)
+    try:
+        data = read_bytes(source, most=_MOST_BYTES + 1)
+    except OSError as error:
+        raise DatasetError(f"{name} cannot be read ({error.strerror}); make it readable, or take it away") from None
+    if len(data) > _MOST_BYTES:
+        raise DatasetError(f"{name} is larger than any picture that is read; {_REMEDY}")
+    return data, name
+
+
+def _decoded(data: bytes, name: str) -> _Samples:
+    try:
+        if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            deep = _tiff(data, name)
+            if deep is not None:
+                return deep
+        with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            _check_size(*picture.size, name)
+            if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
+                raise DatasetError(
+                    f"{name} holds {picture.n_frames} pictures in one file; save each in a file of its own"
+                )
+            upright = PIL.ImageOps.exif_transpose(picture)
+            if upright.mode in ("I", "F"):  # of a portable grey map, whose range Pillow has brought to 16 bits
+                return _Samples(_finite(np.asarray(upright)), 65535.0 if upright.mode == "I" else None)
+            if picture.format == "PNG" and data[24] == 16:
+                turn = _TURNS.get(picture.getexif().get(0x0112), lambda image: image)
+                return _Samples(turn(_opencv(data)), None)
+            return _Samples(np.asarray(upright.convert("RGB")), None)
+    except DatasetError:
+        raise
+    except Exception as error:  # decoders have a dozen ways to say that they cannot
+        raise DatasetError(f"{name} cannot be read as a picture ({_reason(error, data)}); {_REMEDY}") from None
+
+
+def _tiff(data: bytes, name: str) -> _Samples | None:
+    """A TIFF of more than 8 bits a sample, which Pillow reads in part only; None: another."""
+    tags = PIL.TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if data[2] == 43 or data[3] == 43 else 8])
+    file = io.BytesIO(data)
+    file.seek(tags.next)
+    tags.load(file)
+    bits = max(tags.get(258, (1,)))
+    if bits <= 8:
+        return None
+    _check_size(int(tags[256]), int(tags[257]), name)
+    if tags.next:
+        raise DatasetError(f"{name} holds several pictures in one file; save each in a file of its own")
+    if tags.get(262) not in (1, 2):
+        raise ValueError("of more than 8 bits a sample, grey and RGB are read")
+    starts, counts = (tags.get(273, ()), tags.get(279, ())) if 273 in tags else (tags.get(324, ()), tags.get(325, ()))
+    if any(start + count > len(data) for start, count in zip(starts, counts)):
+        raise ValueError("it is cut off")
+    return _Samples(_TURNS.get(tags.get(274), lambda image: image)(_opencv(data)), None)
+
+
+def _opencv(data: bytes) -> np.ndarray:
+    samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if samples is None:
+        raise ValueError("it cannot be decoded")
+    return _finite(samples if samples.ndim == 2 else samples[..., 2::-1])
+
+
+def _finite(samples: np.ndarray) -> np.ndarray:
+    if samples.dtype.kind == "f" and not np.isfinite(samples).all():
+        raise ValueError("it holds NaN or infinity")
+    return samples
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if not 0 < width * height <= MOST_PIXELS:
+        raise DatasetError(
+            f"{name} claims to be {width}x{height}, and pictures of up to {MOST_PIXELS / 1e6:.0f} million pixels are "
+            "read; reduce it, or take it away"
+        )
+
+
+def _reason(error: Exception, data: bytes) -> str:
+    if not data:
+        return "it is empty"
+    known = next((kind for start, mark, kind in _SIGNATURES if data[start : start + len(mark)] == mark), None)
+    if known:
+        return f"its content is {known}"
+    if not data.strip(b"\0"):
+        return "it holds nothing but zeros"
+    return (str(error).splitlines() or [type(error).__name__])[0].replace("<_io.BytesIO object", "<bytes")[:100]
