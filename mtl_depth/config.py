@@ -2,10 +2,13 @@
 
 A file in `configs/` returns a `Config`; the command line overrides single fields (`--config.train.steps=500`).
 A section is opened by exactly one factory, named in its docstring; nothing beyond that factory sees it.
+The least and most value of every number stands in `mtl_depth/bounds.py`.
 """
 
 import dataclasses
 from typing import Any, get_args
+
+from mtl_depth.bounds import fault
 
 
 @dataclasses.dataclass
@@ -157,13 +160,18 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 
 def from_dict(values: dict[str, Any]) -> Config:
-    """The inverse of `to_dict`; raises TypeError for a field that does not exist."""
+    """The inverse of `to_dict`.
+
+    Raises:
+        TypeError: a field does not exist.
+        ValueError: a value is of another type than its setting, or out of its bounds.
+    """
     tasks = {
         field.name: _section(field.type)(**_tuples(values["tasks"][field.name]))
         for field in dataclasses.fields(Tasks)
         if values["tasks"].get(field.name) is not None
     }
-    return Config(
+    config = Config(
         data=Data(**_tuples(values["data"])),
         model=Model(**values["model"]),
         tasks=Tasks(**tasks),
@@ -172,6 +180,9 @@ def from_dict(values: dict[str, Any]) -> Config:
         evaluation=Evaluation(**values["evaluation"]),
         weights=values["weights"],
     )
+    if sentence := fault(config):
+        raise ValueError(sentence.rstrip("."))
+    return config
 
 
 def _section(optional: Any) -> type:

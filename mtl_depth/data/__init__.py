@@ -23,6 +23,7 @@ __all__ += ["pair_batches", "train_batches", "train_id_from_id"]
 # Of training only: labels of the neighbours b h w s, and the target's right image with `right_from_target` b 1 4 4.
 READS = frozenset({"source_from_target", "semantic", "instance", "confidence", "depth"})
 READS |= {"source_semantic", "image_right"}
+PASSES = 2**31  # of a training over its clips, without end in practice; of endless ones grain cannot batch single clips
 TRUTHS = ("depth", "semantic", "instance")  # a frame with one of those asked for can be evaluated
 
 
@@ -175,7 +176,7 @@ def train_batches(
     order_seed = int(np.random.SeedSequence(seed % 2**63).generate_state(1)[0])
     loader = Loader(dataset.path, dataset.metadata, tuple(data.size), reads, labels_full_size=False)
     # Process p's batches are p, p + P, p + 2 P ... of the shuffled stream cut into blocks of its share.
-    batches = grain.MapDataset.source(plan).shuffle(seed=order_seed).repeat().map(loader)
+    batches = grain.MapDataset.source(plan).shuffle(seed=order_seed).repeat(PASSES).map(loader)
     batches = batches.batch(batch_size // process_count)[process_index::process_count]
     return _iterate(batches[start:], data)
 
