@@ -32,7 +32,7 @@ def run(workdir: pathlib.Path, file: str | pathlib.Path | None) -> str:
     path = pathlib.Path(file) if file else _newest(workdir)
     config = configuration.from_dict(replay_file.read_settings(path))
     assembly = assemble_run(config)
-    state, batch = replay_file.read(path, assembly.shapes()._replace(opt_state=()))
+    state, batch = replay_file.read(path, assembly.shapes()._replace(opt_state=(), key=jax.random.key(0)))
     found = assembly.gradients()(state, Devices(1).place_batch(batch, parts=config.train.accumulate))
     print(f"{path}: step {int(state.step) + 1}, clips {', '.join(where(batch))}")
     for name, value in found.terms.items():

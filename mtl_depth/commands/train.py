@@ -126,6 +126,6 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
             f"step {step} of {steps} saved in {workdir / 'checkpoints'}"
             + ("" if step == steps else "; run again to go on")
         )
-        clips_seen = (step - start) * config.train.batch_size
-        log.say(train_report.costs(time.monotonic() - begun, clips=clips_seen))
+        if step > start:
+            log.say(train_report.costs(time.monotonic() - begun, clips=(step - start) * config.train.batch_size))
         log.say(train_report.next_command(workdir))

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import pathlib
 import resource
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -159,4 +160,4 @@ def costs(seconds: float, *, clips: int) -> str:
 def next_command(workdir: pathlib.Path) -> str:
     """The command that shows what was learned."""
     config = next((word for word in sys.argv[1:] if word.startswith("--config=")), "--config=configs/depth.py")
-    return f"next: python -m mtl_depth.main {config} --workdir={workdir} --mode=predict"
+    return "next: " + shlex.join(["python", "-m", "mtl_depth.main", config, f"--workdir={workdir}", "--mode=predict"])
