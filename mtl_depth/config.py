@@ -2,10 +2,13 @@
 
 A file in `configs/` returns a `Config`; the command line overrides single fields (`--config.train.steps=500`).
 A section is opened by exactly one factory, named in its docstring; nothing beyond that factory sees it.
+The least and most value of every number stands in `mtl_depth/bounds.py`.
 """
 
 import dataclasses
 from typing import Any, get_args
+
+from mtl_depth.bounds import fault
 
 
 @dataclasses.dataclass
@@ -165,9 +168,13 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 
 def from_dict(values: dict[str, Any]) -> Config:
-    """The inverse of `to_dict`; raises TypeError for a field that does not exist.
+    """The inverse of `to_dict`.
 
     Runs from before there were several kinds of encoders have `model.depth`, the layers of their ResNet.
+
+    Raises:
+        TypeError: a field does not exist.
+        ValueError: a value is of another type than its setting, or out of its bounds.
     """
     model = dict(values["model"])
     if "depth" in model:
@@ -177,7 +184,7 @@ def from_dict(values: dict[str, Any]) -> Config:
         for field in dataclasses.fields(Tasks)
         if values["tasks"].get(field.name) is not None
     }
-    return Config(
+    config = Config(
         data=Data(**_tuples(values["data"])),
         model=Model(**model),
         tasks=Tasks(**tasks),
@@ -187,6 +194,9 @@ def from_dict(values: dict[str, Any]) -> Config:
         initial_weights=values.get("initial_weights", ""),
         weights=values["weights"],
     )
+    if sentence := fault(config):
+        raise ValueError(sentence.rstrip("."))
+    return config
 
 
 def _section(optional: Any) -> type:

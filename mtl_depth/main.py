@@ -17,7 +17,7 @@ from ml_collections import config_flags
 from mtl_depth import config as configuration
 from mtl_depth.commands import help_text
 from mtl_depth.errors import UserError
-from mtl_depth.runtime import disk
+from mtl_depth.runtime import disk, settings
 
 MODES = {
     "train": "trains to the last step, from the newest checkpoint in --workdir if there is one, and evaluates",
@@ -93,6 +93,7 @@ def _dispatch() -> None:
     config = _CONFIG.value
     if not isinstance(config, configuration.Config):
         raise UserError("--config=FILE is needed, such as --config=configs/instance.py; --help lists all flags.")
+    settings.check(config)
     needless = (config.weights and _MODE.value in ("predict", "export")) or (_INPUT.value and _MODE.value == "replay")
     if not _WORKDIR.value and not needless:
         raise UserError("--workdir=DIR is needed: the folder of the run.")

@@ -13,6 +13,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGES = ("mtl_depth", "tfds_kitti360")
 LAYERS = (
+    ("bounds",),
     ("errors", "config"),
     ("geometry", "image"),
     ("losses", "metrics", "models", "data", "runtime"),

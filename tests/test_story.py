@@ -63,6 +63,21 @@ def test_resumed_equals_uninterrupted_bit_for_bit(uninterrupted, built_city, tmp
     assert read_metrics(workdir / "metrics.jsonl") == read_metrics(uninterrupted / "metrics.jsonl")
 
 
+def test_an_evaluation_that_fails_costs_nothing(uninterrupted, built_city, tmp_path, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise MemoryError
+
+    workdir, steps = tmp_path / "run", "--config.train.steps=3"
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr("mtl_depth.evaluation.evaluator.measure", fail)
+        run(built_city, workdir, steps)
+    assert (workdir / "checkpoints" / "3" / "manifest.json").exists() and not (workdir / "evaluation.json").exists()
+    capsys.readouterr()
+    assert run(built_city, workdir, steps) == 0
+    assert "next: python -m mtl_depth.main" in capsys.readouterr().err and (workdir / "evaluation.json").exists()
+    assert (workdir / "metrics.jsonl").read_bytes() == (uninterrupted / "metrics.jsonl").read_bytes()
+
+
 def test_evaluate_predict_table(uninterrupted, built_city, tmp_path, capsys):
     assert run(built_city, uninterrupted, "--mode=evaluate") == 0
     evaluation = json.loads((uninterrupted / "evaluation.json").read_text())

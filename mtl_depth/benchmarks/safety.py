@@ -1,7 +1,6 @@
 """`python -m mtl_depth.benchmarks.safety`: what the checks of every step and the care of a checkpoint cost."""
 
 import argparse
-import functools
 import math
 import pathlib
 import statistics
@@ -19,11 +18,10 @@ from mtl_depth.benchmarks import measure
 from mtl_depth.runtime import manifest
 from mtl_depth.runtime.checkpoint import Checkpoints
 from mtl_depth.runtime.devices import Devices
-from mtl_depth.tasks import assemble
 from mtl_depth.training import monitor
 from mtl_depth.training import state as states
-from mtl_depth.training.optimizer import make_optimizer
-from mtl_depth.training.step import make_train_step
+from mtl_depth.training.assembly import assemble_run
+from mtl_depth.training.optimizer import rates
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,9 +76,13 @@ def median_interval(ratios: Sequence[float]) -> tuple[float, float]:
 def _candidates(options: argparse.Namespace) -> tuple[dict[str, Callable[[], Any]], states.TrainState]:
     """Steps of configs/depth.py with predicted motion, each on its own state, met as the training loop meets them."""
     size = tuple(int(side) for side in options.size.split("x"))
-    network, tasks = assemble(config.Model(width=options.width), config.Tasks(depth=config.DepthTask()))
-    optimizer = make_optimizer(config.Train(), steps=10**6, head_multipliers={"depth": 1.0})
-    create = jax.jit(functools.partial(states.create, network=network, optimizer=optimizer, size=size, frames=3))
+    settings = config.Config(
+        data=config.Data(size=size),
+        model=config.Model(width=options.width),
+        tasks=config.Tasks(depth=config.DepthTask()),
+    )
+    assembly, schedule = assemble_run(settings), rates(settings.train, steps=10**6)
+    create = jax.jit(assembly.create)
     devices = Devices(1)
     generator = np.random.default_rng(0)
     batch = devices.place_batch(
@@ -92,14 +94,16 @@ def _candidates(options: argparse.Namespace) -> tuple[dict[str, Callable[[], Any
         }
     )
     clips = {"drive": np.zeros(options.batch, int), "frame": np.arange(options.batch)}
-    watch = monitor.Watch(tasks, row=lambda *_: None, say=lambda _: None, max_skipped=config.Train().max_skipped)
+    watch = monitor.Watch(
+        assembly.tasks, row=lambda *_: None, say=lambda _: None, max_skipped=config.Train().max_skipped
+    )
 
     def candidate(guarded: bool) -> Callable[[], None]:
-        step = devices.parallelize(make_train_step(network, tasks, optimizer, augmented=True, guarded=guarded))
+        step = assembly.step(devices.parallelize, guarded=guarded)
         held = [devices.place_state(create(jax.random.key(0)))]
 
         def run() -> None:
-            held[0], metrics = step(held[0], batch)
+            held[0], metrics = step(held[0], batch, schedule)
             if guarded:
                 watch.follow(1, metrics, clips, now=True)
             else:

@@ -1,7 +1,6 @@
 """`python -m mtl_depth.benchmarks.scaling`: what devices exchange in a step, its time, a forecast."""
 
 import argparse
-import functools
 import math
 import os
 import re
@@ -15,10 +14,8 @@ import numpy as np
 from mtl_depth import config
 from mtl_depth.benchmarks import measure
 from mtl_depth.runtime.devices import Devices
-from mtl_depth.tasks import assemble
-from mtl_depth.training import state as states
-from mtl_depth.training.optimizer import make_optimizer
-from mtl_depth.training.step import make_train_step
+from mtl_depth.training.assembly import assemble_run
+from mtl_depth.training.optimizer import rates
 
 KINDS = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute|collective-broadcast"
 BYTES = {"f32": 4, "s32": 4, "u32": 4, "bf16": 2, "f16": 2, "pred": 1, "u8": 1, "s8": 1}
@@ -93,9 +90,12 @@ def forecast(devices: int, exchanges: Sequence[int], *, seconds: float) -> Mappi
 
 def make_step(options: argparse.Namespace, count: int) -> tuple[Any, Any]:
     """A function that runs one step on `count` devices, and its compiled program."""
-    network, tasks = assemble(config.Model(width=options.width), config.Tasks(depth=config.DepthTask()))
-    optimizer = make_optimizer(config.Train(), steps=1000, head_multipliers={"depth": 1.0})
-    create = functools.partial(states.create, network=network, optimizer=optimizer, size=options.size, frames=3)
+    settings = config.Config(
+        data=config.Data(size=options.size),
+        model=config.Model(width=options.width),
+        tasks=config.Tasks(depth=config.DepthTask()),
+    )
+    assembly, schedule = assemble_run(settings), rates(settings.train, steps=1000)
     devices = Devices(count)
     height, width = options.size
     intrinsics = np.array([[width / 2, 0, width / 2], [0, width / 2, height / 2], [0, 0, 1]], np.float32)
@@ -105,12 +105,12 @@ def make_step(options: argparse.Namespace, count: int) -> tuple[Any, Any]:
             "intrinsics": np.tile(intrinsics, (options.batch, 1, 1)),
         }
     )
-    held = [devices.place_state(jax.jit(create)(jax.random.key(0)))]
-    step = devices.parallelize(make_train_step(network, tasks, optimizer, augmented=True))
-    compiled = step.lower(held[0], batch).compile()
+    held = [devices.place_state(jax.jit(assembly.create)(jax.random.key(0)))]
+    step = assembly.step(devices.parallelize)
+    compiled = step.lower(held[0], batch, schedule).compile()
 
     def run() -> float:
-        held[0], metrics = step(held[0], batch)
+        held[0], metrics = step(held[0], batch, schedule)
         return float(metrics["loss"])
 
     return run, compiled

@@ -12,40 +12,29 @@ import numpy as np
 from mtl_depth import config
 from mtl_depth.benchmarks import comparison
 from mtl_depth.runtime.devices import Devices
-from mtl_depth.tasks import assemble
-from mtl_depth.training import balance as balances
-from mtl_depth.training import state as states
-from mtl_depth.training.optimizer import make_optimizer
-from mtl_depth.training.step import make_train_step
+from mtl_depth.training.assembly import assemble_run
+from mtl_depth.training.optimizer import rates
 
 
 def ours(options: argparse.Namespace) -> comparison.Ours:
     """What `train` runs for configs/depth.py: the same factories, the same wrapper, the same donated state."""
-    train = config.Train(batch_size=options.batch)
-    model = config.Model(**comparison.model(options))
-    balance = balances.make(train.balance, config.Tasks(depth=config.DepthTask()))
-    network, tasks = assemble(model, balance.tasks)
-    network = network.clone(gradient_scales=tuple(balance.scales.items()))
-    optimizer = make_optimizer(train, steps=1000, head_multipliers={"depth": 1.0})
-    devices = Devices(1)
-    create = functools.partial(
-        states.create,
-        network=network,
-        optimizer=optimizer,
-        size=options.size,
-        frames=config.Data().clip_length,
-        further_params=balance.params,
+    settings = config.Config(
+        data=config.Data(size=options.size),
+        model=config.Model(**comparison.model(options)),
+        tasks=config.Tasks(depth=config.DepthTask()),
+        train=config.Train(batch_size=options.batch),
     )
-    held = [devices.place_state(jax.jit(create)(jax.random.key(train.seed)))]
+    assembly, schedule = assemble_run(settings), rates(settings.train, steps=1000)
+    devices = Devices(1)
+    held = [devices.place_state(jax.jit(assembly.create)(jax.random.key(settings.train.seed)))]
     batch = devices.place_batch(make_batch(options))
 
     def lower() -> Any:
-        step = make_train_step(network, tasks, optimizer, augmented=train.augment, weigh=balance.weigh)
-        return devices.parallelize(step).lower(held[0], batch)
+        return assembly.step(devices.parallelize).lower(held[0], batch, schedule)
 
     def prepare(program: Any) -> Callable[[], Any]:
         def run() -> float:
-            held[0], metrics = program(held[0], batch)  # the old state is donated
+            held[0], metrics = program(held[0], batch, schedule)  # the old state is donated
             jax.block_until_ready(held[0])
             return float(metrics["loss"])
 

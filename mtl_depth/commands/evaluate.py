@@ -10,7 +10,7 @@ from mtl_depth.config import Config, Tasks, to_dict
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator, model_card, odometry, score_tables
 from mtl_depth.prediction.predictor import flip_of
-from mtl_depth.runtime import log
+from mtl_depth.runtime import disk, log, record
 from mtl_depth.tasks import assemble
 
 
@@ -51,6 +51,7 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         log.say(f"{config.weights}: {perceiver.config.model.encoder} for pictures of {_sides(perceiver.size)}.")
     elif differing:
         log.say(f"As trained, not as in --config: {', '.join(differing)}.")
+    disk.check_writable(workdir)
     data = dataclasses.replace(config.data, size=perceiver.size)
     _, tasks = assemble(perceiver.config.model, with_crop(perceiver.config.tasks, config.tasks))
     dataset = dataset_reader.open_dataset(data)
@@ -69,15 +70,15 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
             perceiver.motion, dataset, data, split=evaluation.split, batch_size=evaluation.batch_size
         )
         result |= {"odometry": motion} if motion else {}
+    if not config.weights:
+        result |= {"checkpoint": evaluation.checkpoint}
+    print(score_tables.summary(result), flush=True)  # before it is written, which may fail
     if config.weights:
         weights = str(pathlib.Path(config.weights).resolve())
-        record = dataclasses.replace(perceiver.config, data=data, evaluation=evaluation, weights=weights)
-        log.write_json(workdir / "config.json", to_dict(record))
-    else:
-        result |= {"checkpoint": evaluation.checkpoint}
-    log.write_json(workdir / "evaluation.json", result)
+        scored = dataclasses.replace(perceiver.config, data=data, evaluation=evaluation, weights=weights)
+        record.write(workdir / "config.json", to_dict(scored))
+    record.write(workdir / "evaluation.json", result)
     model_card.write(workdir, metadata=dataset.metadata, splits=dataset.splits)
-    print(score_tables.summary(result))
     log.say(f"saved in {workdir / 'evaluation.json'}")
     return result
 

@@ -1,6 +1,5 @@
 """`--mode=replay`: runs the step again at which a training broke down, and says what was not finite first."""
 
-import functools
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -10,13 +9,11 @@ import numpy as np
 
 from mtl_depth import config as configuration
 from mtl_depth.errors import UserError
-from mtl_depth.models.network import init
 from mtl_depth.runtime import replay_file
-from mtl_depth.tasks import assemble
-from mtl_depth.training import balance as balances
-from mtl_depth.training.gradients import Gradients, make_gradients
+from mtl_depth.runtime.devices import Devices
+from mtl_depth.training.assembly import assemble_run
+from mtl_depth.training.gradients import Gradients
 from mtl_depth.training.monitor import where
-from mtl_depth.training.state import TrainState
 
 
 def run(workdir: pathlib.Path, file: str | pathlib.Path | None) -> str:
@@ -34,26 +31,9 @@ def run(workdir: pathlib.Path, file: str | pathlib.Path | None) -> str:
     """
     path = pathlib.Path(file) if file else _newest(workdir)
     config = configuration.from_dict(replay_file.read_settings(path))
-    balance = balances.make(config.train.balance, config.tasks)
-    network, tasks = assemble(config.model, balance.tasks, config.camera)
-    network = network.clone(gradient_scales=tuple(balance.scales.items()))
-    variables = jax.eval_shape(
-        functools.partial(init, network, size=tuple(config.data.size), frames=config.data.clip_length),
-        jax.random.key(0),
-    )
-    number = jax.ShapeDtypeStruct((), np.int32)
-    target = TrainState(
-        number,
-        {**variables["params"], **balance.params},
-        variables["batch_stats"],
-        (),
-        jax.random.key(0),
-        number,
-        number,
-    )
-    state, batch = replay_file.read(path, target)
-    gradients = make_gradients(network, tasks, augmented=config.train.augment, weigh=balance.weigh)
-    found = jax.jit(gradients)(state, batch)
+    assembly = assemble_run(config)
+    state, batch = replay_file.read(path, assembly.shapes()._replace(opt_state=(), key=jax.random.key(0)))
+    found = assembly.gradients()(state, Devices(1).place_batch(batch, parts=config.train.accumulate))
     print(f"{path}: step {int(state.step) + 1}, clips {', '.join(where(batch))}")
     for name, value in found.terms.items():
         print(f"loss {name:40} {float(value):g}")
@@ -74,7 +54,7 @@ def _newest(workdir: pathlib.Path) -> pathlib.Path:
     return steps[max(steps)]
 
 
-def _in_order(state: TrainState, batch: Any, found: Gradients) -> Iterator[tuple[str, np.ndarray]]:
+def _in_order(state: Any, batch: Any, found: Gradients) -> Iterator[tuple[str, np.ndarray]]:
     """Everything that can be not finite, in the order in which a step comes by it."""
     grads = {part: found.grads[part] for part in reversed(sorted(found.grads))}
     trees = {

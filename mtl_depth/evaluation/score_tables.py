@@ -60,15 +60,21 @@ def scale(found: Mapping[str, float]) -> str:
 
 
 def verdicts(evaluation: Mapping[str, Any]) -> list[str]:
-    """A sentence for every trivial baseline that is not beaten: such a model has learnt nothing."""
+    """A sentence for every trivial baseline that is not beaten, median-scaled; with no metres that beat it either, a
+    model has learnt nothing."""
     sentences = []
     depth = evaluation.get("depth", {})
     for name, label in TRIVIAL:
-        if depth.get(name) and not depth["median_scaled"]["abs_rel"] < depth[name]["abs_rel"]:
-            sentences.append(
-                f"NOT BEATEN: the {label} (Abs Rel {depth[name]['abs_rel']:.3f}) is not worse than this model "
-                f"({depth['median_scaled']['abs_rel']:.3f}, median-scaled): it has not learnt depth."
-            )
+        if not depth.get(name) or depth["median_scaled"]["abs_rel"] < depth[name]["abs_rel"]:
+            continue
+        better = depth.get("unscaled") and depth["unscaled"]["abs_rel"] < depth[name]["abs_rel"]
+        conclusion = "it has not learnt depth"
+        if better:
+            conclusion = f"but in metres, unscaled, the model is better ({depth['unscaled']['abs_rel']:.3f})"
+        sentences.append(
+            f"NOT BEATEN: the {label} (Abs Rel {depth[name]['abs_rel']:.3f}) is not worse than this model "
+            f"({depth['median_scaled']['abs_rel']:.3f}, median-scaled): {conclusion}."
+        )
     semantic = evaluation.get("semantic", {})
     if semantic.get("majority") and not semantic["miou"] > semantic["majority"]["miou"]:
         sentences.append(

@@ -9,7 +9,7 @@ from mtl_depth import data, inference
 from mtl_depth.commands import predict
 from mtl_depth.evaluation import evaluator
 from mtl_depth.experiments.variants import HELD_OUT_SPLIT
-from mtl_depth.runtime import log
+from mtl_depth.runtime import log, strict_json
 
 HELD_OUT, VALIDATION, SECONDS = "held_out.json", "evaluation.json", "seconds.json"
 
@@ -34,7 +34,7 @@ def score(folder: pathlib.Path, held_out_dir: pathlib.Path) -> None:
 def read(folder: pathlib.Path, name: str) -> dict[str, Any] | None:
     """One of the three files of a run, or None where it is not there."""
     path = folder / name
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return strict_json.decoded(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def add_seconds(folder: pathlib.Path, seconds: float) -> None:

@@ -1,6 +1,5 @@
 """How many training steps a second this machine takes, before anything is drawn or read."""
 
-import functools
 import time
 
 import jax
@@ -8,32 +7,22 @@ import numpy as np
 
 from mtl_depth.config import Config
 from mtl_depth.runtime.devices import Devices
-from mtl_depth.tasks import assemble
-from mtl_depth.training import balance as balances
-from mtl_depth.training import state as states
-from mtl_depth.training.optimizer import make_optimizer
-from mtl_depth.training.step import make_train_step
+from mtl_depth.training.assembly import assemble_run
+from mtl_depth.training.optimizer import rates
 
 
 def steps_a_second(config: Config, *, steps: int = 5) -> float:
     """Of the training that `config` describes, on noise, compilation and reading left out."""
-    balance = balances.make(config.train.balance, config.tasks)
-    network, tasks = assemble(config.model, balance.tasks, config.camera)
-    optimizer = make_optimizer(config.train, steps=1000, head_multipliers={task.name: 1.0 for task in tasks})
-    create = functools.partial(
-        states.create, network=network, optimizer=optimizer, size=tuple(config.data.size),
-        frames=config.data.clip_length, further_params=balance.params,
-    )  # fmt: skip
+    assembly = assemble_run(config)
     devices = Devices(config.train.devices)
-    state = devices.place_state(jax.jit(create)(jax.random.key(0)))
-    train_step = make_train_step(network, tasks, optimizer, augmented=config.train.augment, weigh=balance.weigh)
-    step = devices.parallelize(train_step)
-    batch = devices.place_batch(noise(config))
-    state, metrics = step(state, batch)
+    state = devices.place_state(jax.jit(assembly.create)(jax.random.key(0)))
+    step, schedule = assembly.step(devices.parallelize), rates(config.train, steps=1000)
+    batch = devices.place_batch(noise(config), parts=config.train.accumulate)
+    state, metrics = step(state, batch, schedule)
     jax.block_until_ready(metrics)
     start = time.monotonic()
     for _ in range(steps):
-        state, metrics = step(state, batch)
+        state, metrics = step(state, batch, schedule)
     jax.block_until_ready(metrics)
     return steps / (time.monotonic() - start)
 

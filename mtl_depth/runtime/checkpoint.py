@@ -2,8 +2,12 @@
 
 import concurrent.futures
 import contextlib
+import os
 import pathlib
+import re
 import shutil
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -34,10 +38,10 @@ class Checkpoints:
         if writes:
             folder.mkdir(parents=True, exist_ok=True)
             for left in [*folder.glob(f"*{PART}"), *folder.glob(f"*{DELETED}")]:
-                shutil.rmtree(left)
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
 
-    def save(self, step: int, state: Any, *, abs_rel: float | None = None) -> None:
-        """Copies the state and writes it in the background; `abs_rel` lets it compete for the best.
+    def save(self, step: int, state: Any, *, notes: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Copies the state and writes it in the background, with notes.
 
         Raises:
             UserError: this checkpoint, or the one before it, cannot be written.
@@ -46,7 +50,29 @@ class Checkpoints:
         if not self._writes or step in steps_in(self._folder):
             return
         arrays = jax.tree.map(_to_host, state._asdict())  # a copy: the next step takes the state's memory
-        self._writing = self._background.submit(self._write, step, arrays, {} if abs_rel is None else {BEST: abs_rel})
+        self._writing = self._background.submit(self._write, step, arrays, dict(notes))
+
+    def note(self, step: int, notes: Mapping[str, Any]) -> None:
+        """Adds notes to the checkpoint of `step`; `abs_rel` lets it compete for the best.
+
+        Raises:
+            UserError: the checkpoint cannot be written.
+        """
+        self.wait()
+        if not self._writes:
+            return
+        try:
+            manifest.add_notes(self._folder / str(step), dict(notes))
+        except (OSError, ValueError) as error:
+            raise self._unwritable(step, error) from error
+        self._prune()
+
+    def notes(self, step: int) -> dict[str, Any]:
+        """The notes of the checkpoint of `step`, {} where there is none that is whole."""
+        try:
+            return manifest.read_notes(self._folder / str(step))
+        except ValueError:
+            return {}
 
     def newest(self) -> int | None:
         """Step of the newest checkpoint that is whole, or None; damaged ones are set aside with a warning."""
@@ -92,20 +118,18 @@ class Checkpoints:
             manifest.commit(part, self._folder / str(step), notes)
         except (OSError, ValueError) as error:
             shutil.rmtree(part, ignore_errors=True)
-            raise UserError(
-                f"The checkpoint of step {step} cannot be written below {self._folder} ({_reason(error)}); the earlier "
-                "ones are kept. Free space, then the same command goes on from the newest."
-            ) from error
+            raise self._unwritable(step, error) from error
         self._prune()
 
+    def _unwritable(self, step: int, error: Exception) -> UserError:
+        return UserError(
+            f"The checkpoint of step {step} cannot be written below {self._folder} ({_reason(error)}); the earlier "
+            "ones are kept. Free space, then the same command goes on from the newest."
+        )
+
     def _prune(self) -> None:
-        scores = {}
         steps = steps_in(self._folder)
-        for step in steps:
-            try:
-                scores[step] = manifest.read_notes(self._folder / str(step)).get(BEST, np.inf)
-            except ValueError:  # `newest` will say so
-                continue
+        scores = {step: self.notes(step).get(BEST, np.inf) for step in steps}
         best = min(scores, key=scores.get, default=None)
         kept = {*steps[-self._keep :], *([best] if scores.get(best, np.inf) < np.inf else [])}
         for step in set(steps) - kept:
@@ -116,7 +140,7 @@ class Checkpoints:
 
 def steps_in(folder: pathlib.Path) -> list[int]:
     """Steps of the checkpoints that are named in a `checkpoints` folder, in order."""
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+    return sorted(int(path.name) for path in folder.iterdir() if re.fullmatch("0|[1-9][0-9]*", path.name))
 
 
 def restore_variables(folder: pathlib.Path, target: dict[str, Any], *, checkpoint: str = "latest") -> dict[str, Any]:
@@ -141,7 +165,7 @@ def restore_variables(folder: pathlib.Path, target: dict[str, Any], *, checkpoin
     if not str(step).isdigit() or int(step) not in steps:
         raise UserError(f"{folder} has no checkpoint {step!r}; it has latest, best and {', '.join(map(str, steps))}.")
     chosen = folder.absolute() / str(int(step))
-    if (chosen / manifest.NAME).exists() or not (chosen / "state").is_dir():
+    if os.path.lexists(chosen / manifest.NAME) or not (chosen / "state").is_dir():
         try:
             manifest.check(chosen)
         except ValueError as error:

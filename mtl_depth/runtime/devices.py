@@ -43,28 +43,42 @@ class Devices:
                 f"choose a multiple of {total}, or fewer devices with --config.train.devices."
             )
 
-    def parallelize(self, step: Callable[..., Any]) -> Callable[[Any, Any], Any]:
-        """(state, batch) -> step's answer; the state is donated. One compilation a run."""
+    def parallelize(
+        self,
+        step: Callable[..., Any],
+        *,
+        in_axes: tuple[int | None, ...] = (None, 0),
+        out_axes: Any = (None, None),
+        donate: tuple[int, ...] = (0,),
+    ) -> Callable[..., Any]:
+        """`step` compiled for the devices: by default of (state, batch), whose state is donated.
+
+        Args:
+            step: a function of arrays and of a keyword `axis_name`.
+            in_axes: of each argument, 0 where every device has its own, None where all have the same.
+            out_axes: of what it answers.
+            donate: positions of the arguments whose memory it takes.
+        """
         if len(self) == 1 and jax.process_count() == 1:
-            return jax.jit(step, donate_argnums=(0,))
+            return jax.jit(step, donate_argnums=donate)
         return jax.pmap(
-            partial(step, axis_name=AXIS),
-            axis_name=AXIS,
-            in_axes=(None, 0),
-            out_axes=(None, None),
-            donate_argnums=(0,),
+            partial(step, axis_name=AXIS), axis_name=AXIS, in_axes=in_axes, out_axes=out_axes, donate_argnums=donate,
             devices=self._devices if jax.process_count() == 1 else None,
-        )
+        )  # fmt: skip
 
     def place_state(self, state: Any) -> Any:
         """A copy of the state on every device. Done once: a state that is not replicated cannot be donated twice."""
         return jax.device_put(state, self._sharding(PartitionSpec()))
 
-    def place_batch(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
-        """This process's share of a batch, split over its devices."""
-        if len(self) > 1 or jax.process_count() > 1:
-            split = partial(einops.rearrange, pattern="(d b) ... -> d b ...", d=len(self))
-            batch = {name: split(array) for name, array in batch.items()}
+    def place_batch(self, batch: dict[str, np.ndarray], *, parts: int = 1) -> dict[str, jax.Array]:
+        """This process's share of a batch, split over its devices; with several `parts`, each part is split so.
+
+        The rows of the parts follow one another. Arrays get the axes of devices (several) and parts (more than one).
+        """
+        rows = f"{'p ' if parts > 1 else ''}{'d ' if len(self) > 1 or jax.process_count() > 1 else ''}b"
+        axes = " ".join(sorted(rows.split(), key="dpb".index))
+        sizes = {name: size for name, size in (("p", parts), ("d", len(self))) if name in rows}
+        batch = {name: einops.rearrange(array, f"({rows}) ... -> {axes} ...", **sizes) for name, array in batch.items()}
         return jax.device_put(batch, self._sharding(PartitionSpec(AXIS)))
 
     def first_copy(self, tree: Any) -> Any:
@@ -103,9 +117,17 @@ def agree_on(find: Callable[[], int]) -> int:
     return int(multihost_utils.broadcast_one_to_all(np.int32(found)))
 
 
-def gather(batch: Any) -> Any:
-    """The whole of a NumPy batch (or of a tuple of its parts) of which every process has a share."""
-    return batch if jax.process_count() == 1 else multihost_utils.process_allgather(batch, tiled=True)
+def gather(batch: Any, *, parts: int = 1) -> Any:
+    """The whole of a NumPy batch of which every process has a share of each of its `parts`, one after another."""
+    if jax.process_count() == 1:
+        return batch
+    found = multihost_utils.process_allgather(batch, tiled=False)
+    return jax.tree.map(lambda each: einops.rearrange(each, "n (p b) ... -> (p n b) ...", p=parts), found)
+
+
+def broadcast(tree: Any) -> Any:
+    """The first process's tree of arrays, on all processes."""
+    return tree if jax.process_count() == 1 else multihost_utils.broadcast_one_to_all(tree)
 
 
 def prefetch(items: Iterable[Any], place: Callable[[Any], Any], *, ahead: int = 2) -> Iterator[Any]:

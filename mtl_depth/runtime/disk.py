@@ -3,12 +3,13 @@
 import contextlib
 import errno
 import pathlib
+import tempfile
 from collections.abc import Iterator
 
 from mtl_depth.errors import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-REFUSED = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+REFUSED = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 @contextlib.contextmanager
@@ -23,6 +24,14 @@ def full_disk_is_said(folder: pathlib.Path) -> Iterator[None]:
             f"{error.filename or folder} cannot be written ({error.strerror}); free space, then the same command goes "
             "on from the newest checkpoint."
         ) from error
+
+
+def check_writable(folder: pathlib.Path) -> None:
+    """Raises UserError where nothing can be written into `folder`, before hours of work for it."""
+    with refusal_is_said(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
 
 @contextlib.contextmanager

@@ -11,6 +11,11 @@ from collections.abc import Iterator, Mapping
 from mtl_depth.errors import UserError
 
 HEARTBEAT_SECONDS = 30  # a process that has been silent for so long is gone, and the others stop
+# Words of jax's errors, which come as RuntimeError or ValueError: of an exchange between processes that failed, and
+# of faults that are this process's own.
+EXCHANGE = ("gloo", "nccl", "connection", "socket", "peer", "coordination", "heartbeat", "unavailable", "deadline")
+EXCHANGE += ("aborted", "preempt", "another task", "distributed")
+OWN = ("resource_exhausted", "out of memory", "invalid_argument", "failed to allocate")
 OURS = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 
 
@@ -48,7 +53,7 @@ def connect(environment: Mapping[str, str] = os.environ) -> bool:
 def together() -> Iterator[None]:
     """Within it, an error ends this process at once, for a tidy exit would wait for the others, which wait for it.
 
-    What is no UserError is taken for the failure of an exchange with a process that is gone.
+    An error of an exchange means that another process is gone; any other that is no UserError keeps its traceback.
     """
     # Where the first process is gone, a thread of jax may abort this one before an exchange fails here. Python's own
     # handlers would run too late: the process ends as soon as the C handler returns, which this one does not.
@@ -57,13 +62,21 @@ def together() -> Iterator[None]:
         yield
     except UserError as error:
         _leave(f"error: {error}")
-    except (RuntimeError, ValueError) as error:
+    except Exception as error:
+        if not lost_another(error):
+            _leave(traceback.format_exc())
         _leave(
             "error: another process of this run is gone, so this one stops too "
             f"({_first_line(error)}). Start all of them again; they go on from the newest checkpoint."
         )
-    except Exception:
-        _leave(traceback.format_exc())
+
+
+def lost_another(error: Exception) -> bool:
+    """Whether an error tells of an exchange with another process, and not of this one, such as its full memory."""
+    words = str(error).lower()
+    if any(word in words for word in OWN):
+        return False
+    return isinstance(error, RuntimeError | ValueError) and any(word in words for word in EXCHANGE)
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_int)

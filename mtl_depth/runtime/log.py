@@ -5,11 +5,13 @@ import os
 import pathlib
 import sys
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import tqdm
 
+from mtl_depth.runtime import strict_json
 from mtl_depth.runtime.manifest import sync_folder
 
 
@@ -40,7 +42,7 @@ def say(sentence: str) -> None:
 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Writes a file whole or not at all."""
-    write_text(path, json.dumps(value, indent=1) + "\n")
+    write_text(path, json.dumps(strict_json.encoded(value), indent=1, allow_nan=False) + "\n")
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -58,14 +60,27 @@ def write_text(path: pathlib.Path, text: str) -> None:
 class Log:
     """metrics.jsonl and the TensorBoard folder of one run."""
 
-    def __init__(self, workdir: pathlib.Path, *, step: int):
-        """Continues at `step`: rows beyond it were never checkpointed and are dropped, they will be written again."""
+    def __init__(self, workdir: pathlib.Path, *, step: int, notes: Mapping[str, Any] = MappingProxyType({})):
+        """Continues at `step`: rows beyond it were never checkpointed and are dropped, they will be written again.
+
+        Args:
+            workdir: of the run.
+            step: of the checkpoint that the run starts from.
+            notes: of that checkpoint: how many `rows` there were, and whether the step is `evaluated`.
+        """
         import tensorboardX  # takes most of a second, and only a training needs it
 
         workdir.mkdir(parents=True, exist_ok=True)
         path = workdir / "metrics.jsonl"
         rows = [row for row in read_metrics(path) if row["step"] <= step]
-        write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+        scores = [row for row in rows if row["step"] == step and "split" in row]  # written after the checkpoint
+        lost = notes.get("rows", 0) - (len(rows) - len(scores))
+        if lost > 0:
+            say(f"warning: {path} lacks {lost} of the rows up to step {step}; it was cut, edited or removed.")
+        if "evaluated" not in notes:
+            rows = [row for row in rows if row not in scores]
+        self.rows = len(rows)
+        write_text(path, "".join(_line(row) for row in rows))
         self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (open as long as the run)
         self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
 
@@ -78,7 +93,8 @@ class Log:
 
     def row(self, step: int, values: Mapping[str, Any]) -> None:
         """One row of metrics.jsonl alone, with any JSON values."""
-        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.write(_line({"step": step, **values}))
+        self.rows += 1
         self._file.flush()
 
     def say(self, sentence: str) -> None:
@@ -108,6 +124,10 @@ class Silent:
         return lambda *_, **__: None
 
 
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(strict_json.encoded(dict(row)), allow_nan=False) + "\n"
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     """{"depth": {"abs_rel": 0.1}} -> {"depth/abs_rel": 0.1}; what is neither a number nor a mapping is left out."""
     flat = {}
@@ -129,8 +149,8 @@ def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
         try:
-            row = json.loads(line)
-            if not isinstance(row["step"], int):
+            row = strict_json.decoded(json.loads(line))
+            if type(row["step"]) is not int:
                 raise ValueError
             rows.append(row)
         except (ValueError, KeyError, TypeError, RecursionError):

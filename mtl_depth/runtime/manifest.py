@@ -16,15 +16,20 @@ def commit(part: pathlib.Path, final: pathlib.Path, notes: dict[str, Any]) -> No
         with open(path, "rb") as file:
             files[path.relative_to(part).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
-    content = {"notes": notes, "files": files}
-    with open(part / NAME, "w", encoding="utf-8") as file:
-        json.dump(content | {"sha256": _digest(content)}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+    _write(part / NAME, {"notes": notes, "files": files})
     for path in [part, *(path for path in part.rglob("*") if path.is_dir())]:
         sync_folder(path)
     part.rename(final)
     sync_folder(final.parent)
+
+
+def add_notes(folder: pathlib.Path, notes: dict[str, Any]) -> None:
+    """Adds to the notes that `folder` was committed with. Raises ValueError where its manifest is damaged."""
+    content = _read(folder)
+    part = folder.with_name(f"{folder.name}.{NAME}.part")
+    _write(part, content | {"notes": content["notes"] | notes})
+    part.replace(folder / NAME)
+    sync_folder(folder)
 
 
 def read_notes(folder: pathlib.Path) -> dict[str, Any]:
@@ -57,6 +62,13 @@ def sync_folder(folder: pathlib.Path) -> None:
         os.close(descriptor)
 
 
+def _write(path: pathlib.Path, content: dict[str, Any]) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(content | {"sha256": _digest(content)}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _read(folder: pathlib.Path) -> dict[str, Any]:
     try:
         content = json.loads((folder / NAME).read_bytes())
@@ -65,7 +77,9 @@ def _read(folder: pathlib.Path) -> dict[str, Any]:
             return content
     except FileNotFoundError:
         raise ValueError(f"{NAME} is missing") from None
-    except (ValueError, KeyError, AttributeError):
+    except OSError as error:  # a folder, a circle of links
+        raise ValueError(f"{NAME} cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         pass
     raise ValueError(f"{NAME} is damaged")
 

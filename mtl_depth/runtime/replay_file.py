@@ -12,13 +12,12 @@ from mtl_depth.errors import UserError
 
 
 def write(path: pathlib.Path, state: Any, batch: Any, *, settings: dict[str, Any]) -> None:
-    """Writes a state, a batch (or a tuple of its parts) and the settings of the run."""
+    """Writes a state, a batch and the settings of the run."""
     arrays = {"settings": np.array(json.dumps(settings))}
     for name, leaf in _named("state", state):
         key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         arrays[name] = np.asarray(jax.random.key_data(leaf) if key else leaf)
-    for position, part in enumerate(batch if isinstance(batch, tuple) else (batch,)):
-        arrays |= {f"batch/{position}/{name}": np.asarray(array) for name, array in part.items()}
+    arrays |= {f"batch/{name}": np.asarray(array) for name, array in batch.items()}
     part = path.with_name(path.name + ".part")
     with open(part, "wb") as file:
         np.savez(file, **arrays)
@@ -49,13 +48,8 @@ def read(path: pathlib.Path, target: Any) -> tuple[Any, Any]:
             raise UserError(f"{path} has no {name}; it is of another version of mtl_depth or another network.")
         key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         leaves.append(jax.random.wrap_key_data(arrays[name], impl=jax.random.key_impl(leaf)) if key else arrays[name])
-    parts: dict[int, dict[str, np.ndarray]] = {}
-    for name in arrays:
-        if name.startswith("batch/"):
-            _, position, key = name.split("/", 2)
-            parts.setdefault(int(position), {})[key] = arrays[name]
-    batch = tuple(parts[position] for position in sorted(parts))
-    return jax.tree.unflatten(jax.tree.structure(target), leaves), batch[0] if len(batch) == 1 else batch
+    batch = {name.split("/")[-1]: array for name, array in arrays.items() if name.startswith("batch/")}
+    return jax.tree.unflatten(jax.tree.structure(target), leaves), batch
 
 
 def _named(root: str, tree: Any) -> list[tuple[str, Any]]:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 
 from mtl_depth.runtime import log
 
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
@@ -22,6 +24,8 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
 
     def listen() -> None:
         while numbers := ear.recv(1):
+            if numbers[0] not in STOPS:  # every signal that Python handles is heard here
+                continue
             number = signal.Signals(numbers[0])
             if asked.is_set() and number == signal.SIGINT:
                 os._exit(130)  # nothing is lost: what a checkpoint needs is on disk before the checkpoint has its name
@@ -29,7 +33,7 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
                 log.say(f"{number.name}: saving, then leaving (Ctrl-C now leaves at once)")
             asked.set()
 
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, lambda *_: None) for number in STOPS}
     wakeup = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()

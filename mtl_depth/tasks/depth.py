@@ -47,13 +47,6 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
             f"config.tasks.depth: nearest {nearest}, initial_depth {initial} and farthest {farthest} "
             "must be positive and in this order."
         )
-    if section.canonical_focal is not None and not 0.1 <= section.canonical_focal <= 10:
-        raise UserError(
-            f"config.tasks.depth.canonical_focal is {section.canonical_focal}; it is the fx / width of a camera, "
-            "such as 0.5."
-        )
-    if section.scan_weight < 0:
-        raise UserError(f"config.tasks.depth.scan_weight is {section.scan_weight}; it has to be 0 or more.")
     guidance = guidances.make(section)
     translation_unit = 1.0 if initial is None else initial / PUBLISHED_START
     initial_disparity = None if initial is None else (1 / initial - 1 / farthest) / (1 / nearest - 1 / farthest)

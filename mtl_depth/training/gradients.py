@@ -1,23 +1,24 @@
 """The gradient of the summed task losses over a global batch, the same for any number of devices and of parts."""
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
+import numpy as np
 
 from mtl_depth.models.layers import BETWEEN_BLOCKS
 from mtl_depth.models.network import Network
 from mtl_depth.tasks.base import Task
-from mtl_depth.training.augment import Augmented, augment
+from mtl_depth.training.augment import Augmented
 from mtl_depth.training.balance import as_they_are
 from mtl_depth.training.state import TrainState
 
 MAPS = ("semantic", "instance", "confidence", "depth", "source_semantic", "image_right")  # mirrored with the images
 MOTIONS = ("source_from_target", "right_from_target")
 Batch = Mapping[str, jax.Array]
+Augmentation = Callable[..., Augmented]
 
 
 class Gradients(NamedTuple):
@@ -36,12 +37,50 @@ class Gradients(NamedTuple):
     health: dict[str, jax.Array]
 
 
+class Carry(NamedTuple):
+    """What goes from part to part of a batch; on several devices every device has its own.
+
+    Attributes:
+        counts: of the whole batch, by which its sums of losses are divided.
+        sums: gradients, terms and health of the parts so far.
+        batch_stats: running averages of BatchNorm, those parts included.
+    """
+
+    counts: dict[str, jax.Array]
+    sums: tuple[Any, dict[str, jax.Array], dict[str, Any]]
+    batch_stats: Any
+
+
+class Parts(NamedTuple):
+    """The gradient of a batch in parts: three programs, whose size does not depend on how many parts there are.
+
+    The parts are a loop outside of the compiled programs: inside one, they would make it grow, or, as the body of a
+    loop of XLA's, give up the fast convolutions of the CPU.
+
+    Attributes:
+        begin: (state, batch) -> carry.
+        add: (state, carry, batch, position) -> carry with the part at `position`.
+        finish: carry -> gradients.
+    """
+
+    begin: Callable[..., Carry]
+    add: Callable[..., Carry]
+    finish: Callable[..., Gradients]
+
+
+def accumulate(begin: Callable[..., Carry], add: Callable[..., Carry], state: Any, batch: Any, *, parts: int) -> Carry:
+    """The carry after all `parts` of a batch, by compiled `begin` and `add` of `Parts`."""
+    carry = begin(state, batch)
+    for position in range(parts):
+        carry = add(state, carry, batch, np.int32(position))
+    return carry
+
+
 def make_gradients(
     network: Network,
     tasks: tuple[Task, ...],
     *,
-    augmented: bool,
-    augmentation: Callable[..., Augmented] = augment,
+    augmentation: Augmentation | None,
     weigh: Callable[..., Any] = as_they_are,
     rematerialise: bool = False,
     watched: bool = True,
@@ -52,85 +91,151 @@ def make_gradients(
     before they are divided, so that N devices equal one; the keys follow the sample's place in the global batch, so
     that the number of devices changes no random number.
 
-    A tuple of batches is one batch in parts, worked through one after the other in the memory of one part: gradient
-    accumulation. It equals the whole batch but for BatchNorm, whose statistics are those of each part. `weigh` is
-    that of the tasks' balance; `watched`: also measure the tasks' health. `rematerialise`: of the networks' features
-    only those between blocks are kept for the backward pass, which computes the others again.
+    Args:
+        network: the network.
+        tasks: whose losses are summed.
+        augmentation: `augment` with the run's settings; None: clips are as they were recorded.
+        weigh: that of the tasks' balance.
+        rematerialise: of the networks' features only those between blocks are kept for the backward pass, which
+            computes the others again.
+        watched: also measure the tasks' health.
     """
+    _, part_sums = _make_pieces(network, tasks, 1, augmentation, weigh, rematerialise, watched)
 
-    def gradients(state: TrainState, batch: Batch | tuple[Batch, ...], *, axis_name: str | None = None) -> Gradients:
-        across = functools.partial(_sum_across, axis_name=axis_name)
-        parts = batch if isinstance(batch, tuple) else (batch,)
-        share = 1 / (len(parts) * (1 if axis_name is None else jax.lax.axis_size(axis_name)))
-        prepared = []
-        for position, part in enumerate(parts):
-            keys = _sample_keys(state, part["image"].shape[0], 1 + len(tasks), part=position, axis_name=axis_name)
-            prepared.append((keys, *_prepare(keys[:, 0], part, augmentation=augmentation if augmented else None)))
-
-        def losses(keys: jax.Array, outputs: Any, part: Batch) -> dict[str, tuple[jax.Array, jax.Array]]:
-            sums = {}
-            for position, task in enumerate(tasks):
-                sums |= task.loss(keys[:, 1 + position], outputs, part)
-            return sums
-
-        def forward(params: Any, batch_stats: Any, seen: jax.Array) -> Any:
-            variables = {"params": params, "batch_stats": batch_stats}
-            return network.apply(variables, seen, train=True, axis_name=axis_name, mutable=["batch_stats"])
-
-        if rematerialise:
-            kept = jax.checkpoint_policies.save_only_these_names(BETWEEN_BLOCKS)
-            forward = jax.checkpoint(forward, policy=kept)
-
-        def objective(params: Any, batch_stats: Any, counts: Any, keys: jax.Array, part: Batch, seen: jax.Array) -> Any:
-            outputs, updated = forward(params, batch_stats, seen)
-            sums = losses(keys, outputs, part)
-            if counts is None:
-                counts = across(_counts(sums))
-            terms = {name: total / jnp.maximum(counts[name], 1) for name, (total, _) in sums.items()}
-            terms = weigh(params, terms, share)
-            health = {}
-            for task in tasks:
-                health |= task.health.measure(outputs, part) if task.health and watched else {}
-            return sum(terms.values()), (terms, updated["batch_stats"], health)
-
-        counts = None
-        if len(parts) > 1:
-            # Counts come from the labels alone, so outputs of zeros give them, and the compiler drops the rest.
-            shapes, _ = jax.eval_shape(forward, state.params, state.batch_stats, prepared[0][2])
-            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-            counts = across(_add(*(_counts(losses(keys, zeros, part)) for keys, part, _ in prepared)))
-        params, batch_stats, found = state.params, state.batch_stats, None
-        for keys, part, seen in prepared:
-            grads, (terms, batch_stats, health) = jax.grad(objective, has_aux=True)(
-                params, batch_stats, counts, keys, part, seen
-            )
-            found = (grads, terms, health) if found is None else _add(found, (grads, terms, health))
-            if len(parts) > 1:  # the next part waits for this one, so that one part's memory is enough
-                params, found = jax.lax.optimization_barrier((params, found))
-        grads, terms, health = across(found)
-        means = {name: total / jnp.maximum(count, 1) for name, (total, count) in health.items()}
-        return Gradients(grads, terms, batch_stats, means)
+    def gradients(state: TrainState, batch: Batch, *, axis_name: str | None = None) -> Gradients:
+        sums, batch_stats = part_sums(state, state.batch_stats, None, batch, 0, axis_name=axis_name)
+        return _finished(sums, batch_stats, axis_name=axis_name)
 
     return gradients
 
 
+def make_parts(
+    network: Network,
+    tasks: tuple[Task, ...],
+    *,
+    parts: int,
+    augmentation: Augmentation | None,
+    weigh: Callable[..., Any] = as_they_are,
+    rematerialise: bool = False,
+    watched: bool = True,
+) -> Parts:
+    """Gradient accumulation: a batch whose arrays are `parts` x b ..., worked through in the memory of one part.
+
+    It equals the whole batch but for BatchNorm, whose statistics are those of each part. Arguments are those of
+    `make_gradients`.
+    """
+    part_counts, part_sums = _make_pieces(network, tasks, parts, augmentation, weigh, rematerialise, watched)
+
+    def begin(state: TrainState, batch: Batch, *, axis_name: str | None = None) -> Carry:
+        def count(position: jax.Array) -> dict[str, jax.Array]:
+            return part_counts(state, _part(batch, position), position, axis_name=axis_name)
+
+        counts = jax.tree.map(lambda each: each.sum(0), jax.lax.map(count, jnp.arange(parts)))
+        counts = _sum_across(counts, axis_name=axis_name)
+        one = _part(batch, 0)
+        shapes, _ = jax.eval_shape(
+            lambda: part_sums(state, state.batch_stats, counts, one, 0, axis_name=axis_name)
+        )  # fmt: skip
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        return Carry(counts, zeros, state.batch_stats)
+
+    def add(state: TrainState, carry: Carry, batch: Batch, position: Any, *, axis_name: str | None = None) -> Carry:
+        part = _part(batch, position)
+        sums, batch_stats = part_sums(
+            state, carry.batch_stats, carry.counts, part, position, axis_name=axis_name
+        )  # fmt: skip
+        return Carry(carry.counts, jax.tree.map(jnp.add, carry.sums, sums), batch_stats)
+
+    def finish(carry: Carry, *, axis_name: str | None = None) -> Gradients:
+        return _finished(carry.sums, carry.batch_stats, axis_name=axis_name)
+
+    return Parts(begin, add, finish)
+
+
+def _make_pieces(
+    network: Network, tasks: tuple[Task, ...], parts: int, augmentation: Augmentation | None, weigh: Callable[..., Any],
+    rematerialise: bool, watched: bool,
+) -> tuple[Callable[..., Any], Callable[..., Any]]:  # fmt: skip
+    """(counts of a part's losses on this device, sums of a part's gradients, terms and health on this device)."""
+
+    def forward(params: Any, batch_stats: Any, seen: jax.Array, axis_name: str | None) -> Any:
+        def apply(params: Any, batch_stats: Any, seen: jax.Array) -> Any:
+            variables = {"params": params, "batch_stats": batch_stats}
+            return network.apply(variables, seen, train=True, axis_name=axis_name, mutable=["batch_stats"])
+
+        if rematerialise:
+            apply = jax.checkpoint(apply, policy=jax.checkpoint_policies.save_only_these_names(BETWEEN_BLOCKS))
+        return apply(params, batch_stats, seen)
+
+    def losses(keys: jax.Array, outputs: Any, batch: Batch) -> dict[str, tuple[jax.Array, jax.Array]]:
+        sums = {}
+        for position, task in enumerate(tasks):
+            sums |= task.loss(keys[:, 1 + position], outputs, batch)
+        return sums
+
+    def prepared(state: TrainState, batch: Batch, position: Any, axis_name: str | None) -> Any:
+        samples = batch["image"].shape[0]
+        keys = _sample_keys(state, samples, 1 + len(tasks), part=position, axis_name=axis_name)
+        return keys, *_prepare(keys[:, 0], batch, augmentation=augmentation)
+
+    def part_counts(state: TrainState, batch: Batch, position: Any, *, axis_name: str | None) -> dict[str, jax.Array]:
+        # Counts come from the labels alone, so outputs of zeros give them, and the compiler drops the rest.
+        keys, batch, seen = prepared(state, batch, position, axis_name)
+        shapes, _ = jax.eval_shape(lambda: forward(state.params, state.batch_stats, seen, axis_name))
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        return {name: count for name, (_, count) in losses(keys, zeros, batch).items()}
+
+    def part_sums(
+        state: TrainState, batch_stats: Any, counts: Any, batch: Batch, position: Any, *, axis_name: str | None
+    ) -> Any:
+        share = 1 / (parts * (1 if axis_name is None else jax.lax.axis_size(axis_name)))
+        keys, batch, seen = prepared(state, batch, position, axis_name)
+
+        def objective(params: Any) -> Any:
+            outputs, updated = forward(params, batch_stats, seen, axis_name)
+            sums = losses(keys, outputs, batch)
+            divisors = counts
+            if divisors is None:
+                own = {name: jax.lax.stop_gradient(count) for name, (_, count) in sums.items()}
+                divisors = _sum_across(own, axis_name=axis_name)
+            terms = {name: total / jnp.maximum(divisors[name], 1) for name, (total, _) in sums.items()}
+            terms = weigh(params, terms, share)
+            health = {}
+            for task in tasks:
+                health |= task.health.measure(outputs, batch) if task.health and watched else {}
+            return sum(terms.values()), (terms, updated["batch_stats"], health)
+
+        grads, (terms, updated, health) = jax.grad(objective, has_aux=True)(state.params)
+        return (grads, terms, health), updated
+
+    return part_counts, part_sums
+
+
+def _finished(sums: Any, batch_stats: Any, *, axis_name: str | None) -> Gradients:
+    grads, terms, health = _sum_across(sums, axis_name=axis_name)
+    means = {name: total / jnp.maximum(count, 1) for name, (total, count) in health.items()}
+    return Gradients(grads, terms, batch_stats, means)
+
+
+def _part(batch: Batch, position: Any) -> Batch:
+    return {name: array[position] for name, array in batch.items()}
+
+
 def _sum_across(tree: Any, *, axis_name: str | None) -> Any:
-    """The sum over devices, sent as one vector: one exchange, whatever the compiler would have made of many."""
+    """The sum over devices.
+
+    On CPUs it is sent as one vector, in one exchange: XLA would send every array by itself. Its compilers for
+    accelerators combine exchanges and overlap them with the backward pass, which one vector would have to wait for.
+    """
     if axis_name is None:
         return tree
+    if jax.default_backend() != "cpu":
+        return jax.lax.psum(tree, axis_name)
     vector, restore = jax.flatten_util.ravel_pytree(tree)
     return restore(jax.lax.psum(vector, axis_name))
 
 
-def _counts(sums: Mapping[str, tuple[jax.Array, jax.Array]]) -> dict[str, jax.Array]:
-    return {name: jax.lax.stop_gradient(count) for name, (_, count) in sums.items()}
-
-
-def _add(*trees: Any) -> Any:
-    return jax.tree.map(lambda *leaves: functools.reduce(jnp.add, leaves), *trees)
-
-
-def _sample_keys(state: TrainState, samples: int, purposes: int, *, part: int, axis_name: str | None) -> jax.Array:
+def _sample_keys(state: TrainState, samples: int, purposes: int, *, part: Any, axis_name: str | None) -> jax.Array:
     """Keys [samples, purposes]: root -> step -> place in the global batch -> purpose."""
     devices, device = (1, 0) if axis_name is None else (jax.lax.axis_size(axis_name), jax.lax.axis_index(axis_name))
     first = (part * devices + device) * samples
@@ -141,7 +246,7 @@ def _sample_keys(state: TrainState, samples: int, purposes: int, *, part: int, a
 
 
 def _prepare(
-    keys: jax.Array, batch: Batch, *, augmentation: Callable[..., Augmented] | None
+    keys: jax.Array, batch: Batch, *, augmentation: Augmentation | None
 ) -> tuple[dict[str, jax.Array], jax.Array]:
     """uint8 batch -> (batch with the clean float images for the losses, the clip that the networks see)."""
     images = {name: batch[name].astype(jnp.float32) / 255 for name in ("image", "image_right") if name in batch}

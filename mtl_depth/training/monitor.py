@@ -36,6 +36,7 @@ class Watch:
         say: Callable[[str], None],
         max_skipped: int,
         in_row: int = 0,
+        gather: Callable[[Any], Any] = lambda share: share,
     ):
         """Watches the signs of `tasks`.
 
@@ -45,7 +46,9 @@ class Watch:
             say: takes a sentence.
             max_skipped: updates skipped in a row before the run is broken.
             in_row: how many were skipped last, of the state that the run starts from.
+            gather: makes the whole of this process's share of a batch.
         """
+        self._gather = gather
         self._row, self._say, self._max_skipped, self._in_row = row, say, max_skipped, in_row
         self._signs = {name: sign for task in tasks if task.health for name, sign in task.health.signs.items()}
         self._seen = dict.fromkeys(self._signs, 0)
@@ -75,7 +78,7 @@ class Watch:
         numbers = jax.device_get({name: metrics[name] for name in ("loss", "gradient_norm", "skipped_in_row")})
         self._loss, self._in_row = float(numbers["loss"]), int(numbers["skipped_in_row"])
         if self._in_row:
-            clips = where(batch)
+            clips = where(self._gather({name: batch[name] for name in ("drive", "frame")}))
             found = f"loss {numbers['loss']:g}, gradient norm {numbers['gradient_norm']:g}"
             self._row(step, {"skipped_clips": clips, "found": found})
             self._say(f"warning: step {step} is skipped, not finite ({found}); its clips: {', '.join(clips)}.")
@@ -92,6 +95,5 @@ class Watch:
 
 
 def where(batch: Any) -> list[str]:
-    """`drive_0003/0000000120` of every clip's target in this process's share of a batch, or of a tuple of its parts."""
-    parts = batch if isinstance(batch, tuple) else (batch,)
-    return [f"drive_{drive:04d}/{frame:010d}" for part in parts for drive, frame in zip(part["drive"], part["frame"])]
+    """`drive_0003/0000000120` of every clip's target in a batch."""
+    return [f"drive_{drive:04d}/{frame:010d}" for drive, frame in zip(batch["drive"], batch["frame"])]

@@ -7,60 +7,52 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from mtl_depth.models.network import Network
-from mtl_depth.tasks.base import Task
-from mtl_depth.training.augment import Augmented, augment
-from mtl_depth.training.balance import as_they_are
-from mtl_depth.training.gradients import Batch, make_gradients
+from mtl_depth.training.gradients import Batch, Gradients
+from mtl_depth.training.optimizer import Rates
 from mtl_depth.training.state import TrainState
 
 TrainStep = Callable[..., tuple[TrainState, dict[str, jax.Array]]]
 
 
 def make_train_step(
-    network: Network,
-    tasks: tuple[Task, ...],
-    optimizer: optax.GradientTransformation,
-    *,
-    augmented: bool,
-    augmentation: Callable[..., Augmented] = augment,
-    weigh: Callable[..., Any] = as_they_are,
-    rematerialise: bool = False,
-    guarded: bool = True,
+    gradients: Callable[..., Gradients], optimizer: optax.GradientTransformation, *, guarded: bool = True
 ) -> TrainStep:
-    """Builds `train_step(state, batch, *, axis_name=None) -> (state, metrics)`.
+    """Builds `train_step(state, batch, rates=None, *, axis_name=None) -> (state, metrics)`.
+
+    Args:
+        gradients: of `make_gradients`.
+        optimizer: of all parameters.
+        guarded: see `make_update`.
+    """
+    update = make_update(optimizer, guarded=guarded)
+
+    def train_step(
+        state: TrainState, batch: Batch, rates: Rates | None = None, *, axis_name: str | None = None
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        return update(state, gradients(state, batch, axis_name=axis_name), rates)
+
+    return train_step
+
+
+def make_update(optimizer: optax.GradientTransformation, *, guarded: bool = True) -> TrainStep:
+    """Builds `update(state, gradients, rates=None) -> (state, metrics)`.
 
     Where loss, gradient or statistics of the batch are not finite, parameters, statistics and optimiser stay as they
     are; the step still counts, so that data and keys go on. What decides is the same number on every device.
 
     Args:
-        network: the network.
-        tasks: whose losses are summed.
-        optimizer: of all parameters.
-        augmented: whether clips are flipped and their colours jittered.
-        augmentation: what does it, with the run's settings.
-        weigh: that of the tasks' balance.
-        rematerialise: whether the networks' features are computed again for the gradient instead of kept.
-        guarded: whether such updates are skipped and the tasks' health is measured; off only to time what that costs.
+        optimizer: of all parameters; `rates` are given to it, None for those it was made with.
+        guarded: whether such updates are skipped; off only to time what that costs.
     """
-    gradients = make_gradients(
-        network,
-        tasks,
-        augmented=augmented,
-        augmentation=augmentation,
-        weigh=weigh,
-        rematerialise=rematerialise,
-        watched=guarded,
-    )
+    optimizer = optax.with_extra_args_support(optimizer)
 
-    def train_step(
-        state: TrainState, batch: Batch | tuple[Batch, ...], *, axis_name: str | None = None
+    def update(
+        state: TrainState, found: Gradients, rates: Rates | None = None
     ) -> tuple[TrainState, dict[str, jax.Array]]:
-        found = gradients(state, batch, axis_name=axis_name)
         loss, norm = sum(found.terms.values()), optax.tree.norm(found.grads)
 
         def updated() -> tuple[Any, Any, Any]:
-            updates, opt_state = optimizer.update(found.grads, state.opt_state, state.params)
+            updates, opt_state = optimizer.update(found.grads, state.opt_state, state.params, rates=rates)
             return optax.apply_updates(state.params, updates), found.batch_stats, opt_state
 
         skipped, in_row = state.skipped, state.skipped_in_row
@@ -77,4 +69,4 @@ def make_train_step(
         metrics["skipped_in_row"] = in_row
         return TrainState(state.step + 1, params, batch_stats, opt_state, state.key, skipped, in_row), metrics
 
-    return train_step
+    return update

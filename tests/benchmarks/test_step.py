@@ -32,9 +32,9 @@ def program_of_training(options, folder, monkeypatch) -> str:
     monkeypatch.setattr(train.data, "train_batches", lambda *_, **__: itertools.repeat(batch))
     parallelize = train.Devices.parallelize
 
-    def lower(devices, train_step):
-        def first(state, batch):
-            raise Lowered(parallelize(devices, train_step).lower(state, batch).as_text())
+    def lower(devices, train_step, **options):
+        def first(*arguments):
+            raise Lowered(parallelize(devices, train_step, **options).lower(*arguments).as_text())
 
         return first
 

@@ -14,10 +14,9 @@ from mtl_depth.experiments import speed
 from mtl_depth.experiments.variants import ARMS, SCALES, VARIANTS, configuration
 from mtl_depth.models.network import init
 from mtl_depth.tasks import assemble
-from mtl_depth.training import balance as balances
 from mtl_depth.training import state as states
+from mtl_depth.training.assembly import assemble_run
 from mtl_depth.training.gradients import _sample_keys
-from mtl_depth.training.step import make_train_step
 
 TINY = dataclasses.replace(SCALES["small"], size=(64, 96), width=0.125, batch_size=2)
 make = functools.partial(configuration, data_dir=pathlib.Path("somewhere"))
@@ -52,16 +51,11 @@ def test_heads_start_from_the_same_weights_beside_any_other():
 def first_terms(name):
     """The depth terms of the first step, over their weight, with flips, colours and tie noise."""
     config = make(TINY, ARMS[name], seed=4)
-    balance = balances.make(config.train.balance, config.tasks)
-    network, tasks = assemble(config.model, balance.tasks)
-    optimizer = optax.sgd(0.0)
-    state = states.create(
-        jax.random.key(config.train.seed), network, optimizer, size=TINY.size, frames=3, further_params=balance.params
-    )
-    step = make_train_step(network, tasks, optimizer, augmented=True, weigh=balance.weigh)
-    _, metrics = jax.jit(step)(state, speed.noise(config))
+    assembly = assemble_run(config, optimizer=optax.sgd(0.0))
+    state, step = assembly.create(jax.random.key(config.train.seed)), assembly.step(lambda step, **_: jax.jit(step))
+    _, metrics = step(state, speed.noise(config), None)
     terms = ("depth/photometric", "depth/smoothness")
-    return {term: float(metrics[term]) / balance.tasks.depth.weight for term in terms}
+    return {term: float(metrics[term]) / assembly.balance.tasks.depth.weight for term in terms}
 
 
 def test_a_purpose_draws_the_same_whatever_else_is_drawn():
@@ -82,9 +76,7 @@ def test_variants_see_the_same_clips_flipped_and_coloured_alike():
 @pytest.mark.parametrize("name", ARMS)
 def test_every_arm_is_a_run_that_can_be_assembled(scale, name):
     config = make(scale, ARMS[name], seed=1)
-    balance = balances.make(config.train.balance, config.tasks)
-    _, tasks = assemble(config.model, balance.tasks)
-    assert [task.name for task in tasks] == [
+    assert [task.name for task in assemble_run(config).tasks] == [
         task for task in ("depth", "semantic", "instance") if task in ("depth", *ARMS[name].tasks)
     ]
     assert config.evaluation.split == "val"

@@ -170,7 +170,7 @@ def of_another_model(workdir):
 
 
 ROWS: list[Row] = [
-    row("commands.train.run: The data set in", "training on labels that are not there", training("instance"),
+    row("commands.train_start.count_clips", "training on labels that are not there", training("instance"),
         "The data set in", "has no training clip with", "instance", "config.data.data_dir"),
     row("runtime.run_identity.claim: {} holds a run", "a run's folder whose saved settings differ",
         training("depth", spoil=of_another_model), "{at}/run holds a run with other settings", "--workdir",

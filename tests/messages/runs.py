@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from messages.rows import Row, main, row, saved, written
 
-from mtl_depth.commands import evaluate, evaluate_folder, train
+from mtl_depth.commands import evaluate, evaluate_folder, train_report
 from mtl_depth.evaluation import evaluator
 from mtl_depth.prediction import loading
-from mtl_depth.runtime import checkpoint, disk, log, replay_file, run_folder
+from mtl_depth.runtime import checkpoint, disk, lock, log, replay_file, run_folder, run_identity
 from mtl_depth.training import monitor
 from mtl_depth.training.state import TrainState
 
@@ -146,13 +146,42 @@ def broken_down(at):
     state = TrainState(jnp.int32(5), {"a": jnp.ones(2)}, {}, (), jax.random.key(0), jnp.int32(3), jnp.int32(3))
     broken = monitor.Broken(5, {"frame": np.zeros(1, np.int32)}, 3)
     checkpoints = checkpoint.Checkpoints(at / "checkpoints", keep=1)
-    with contextlib.closing(checkpoints), contextlib.closing(log.Log(at, step=0)) as board:
-        train._leave_evidence(fake_run.config("depth"), at, state, broken, checkpoints, board, writes=True)
+    report = object.__new__(train_report.Report)
+    report._config, report._workdir, report._checkpoints, report._writes = (
+        fake_run.config("depth"),
+        at,
+        checkpoints,
+        True,
+    )
+    with contextlib.closing(checkpoints), contextlib.closing(log.Log(at, step=0)) as report.board:
+        report.leave_evidence(state, broken)
+
+
+def removed_workdir(at):
+    with lock.only_writer(at / "run") as held:
+        shutil.rmtree(at / "run")
+        held.check()
+
+
+def a_link_to_itself(at):
+    (at / "config.json").symlink_to("config.json")
+    run_folder.load_config(at)
+
+
+def config_of_another_version(at):
+    written(at / "config.json", '{"data": {"colour": 1}}')
+    run_identity._settings(at, {})
 
 
 ROWS: list[Row] = [
-    row("commands.train._leave_evidence", "losses that are not finite", broken_down, "Step 5", "3 times in a row",
-        "--mode=replay --input={at}/replay_5.npz", "config.train.clip_norm"),
+    row("commands.train_report.Report.leave_evidence", "losses that are not finite", broken_down,
+        "Step 5", "3 times in a row", "--mode=replay --input={at}/replay_5.npz", "config.train.clip_norm"),
+    row("runtime.lock.Held.check", "a run's folder removed while it trains", removed_workdir,
+        "{at}/run was removed or replaced", "start the training again"),
+    row("runtime.run_folder._load: {} cannot be read", "a configuration that is a circle of links", a_link_to_itself,
+        "{at}/config.json cannot be read", "--workdir"),
+    row("runtime.run_identity._settings", "a run of another version to continue", config_of_another_version,
+        "{at}/config.json does not fit this version", "--workdir"),
     # what a run left behind
     row("prediction.loading.load_perceiver: {} does not exist", "a run that is not there",
         main("--config=configs/depth.py", "--workdir={at}/run", "--mode=evaluate"), "{at}/run does not exist"),
@@ -167,7 +196,7 @@ ROWS: list[Row] = [
         lambda at: run_folder.load_config(written(at / "config.json", '{"data": {"colour": 1}}').parent),
         "{at}/config.json does not fit this version"),
     row("runtime.run_folder.load_evaluation", "an evaluation that is none",
-        lambda at: run_folder.load_evaluation(written(at / "evaluation.json", "[]").parent),
+        lambda at: run_folder.load_evaluation(written(at / "evaluation.json", "{}").parent),
         "{at}/evaluation.json is damaged", "--mode=evaluate"),
     row("runtime.checkpoint.restore_variables: {} does not exist", "a run that has not begun",
         lambda at: checkpoint.restore_variables(at / "checkpoints", {}), "{at}/checkpoints does not exist",
@@ -182,7 +211,7 @@ ROWS: list[Row] = [
         "The checkpoint {at}/run/checkpoints/7 is damaged", "train again"),
     row("runtime.checkpoint._restore", "a checkpoint of another head than config.json says", other_head,
         "{at}/run/checkpoints/7 is damaged or of another network"),
-    row("runtime.checkpoint.Checkpoints._write", "a checkpoint that cannot be written", unwritable_checkpoint,
+    row("runtime.checkpoint.Checkpoints._unwritable", "a checkpoint that cannot be written", unwritable_checkpoint,
         "The checkpoint of step 5 cannot be written below {at}/checkpoints", "Free space"),
     row("runtime.disk.full_disk_is_said", "a full disk", full_disk, "{at}/metrics.jsonl cannot be written", "No space"),
     row("runtime.disk.refusal_is_said", "a file where a folder belongs", file_for_folder,

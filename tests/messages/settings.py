@@ -13,7 +13,7 @@ from mtl_depth.models import network
 from mtl_depth.runtime import distributed, lock, run_identity
 from mtl_depth.runtime.devices import Devices
 
-DATASET = type("DataSet", (), {"metadata": {"settings": {"size": [64, 96]}, "drives": {"0000": {"frames": [1]}}}})
+DATASET = type("DataSet", (), {"metadata": {"size": [64, 96], "drives": {"0000": {"frames": [1]}}}})
 
 
 def instance(*arguments):
@@ -91,7 +91,7 @@ ROWS: list[Row] = [
     row("configs.tiny.get_config: configs/tiny.py:", "an unknown variant",
         main("--config=configs/tiny.py:dept", "--workdir={at}"), "configs/tiny.py:dept", "the variants are depth"),
     # sizes, batches, numbers
-    row("commands.train.check_settings: config.data.size", "a size that is no multiple of 32",
+    row("commands.train_start.check_settings: config.data.size", "a size that is no multiple of 32",
         depth("--config.data.size=100,320"),
         "config.data.size is (100, 320)", "multiple of 32", "--config.data.size=192,640"),
     row("runtime.devices.Devices.check_batch", "a batch that the devices cannot share",
@@ -102,17 +102,17 @@ ROWS: list[Row] = [
         depth("--config.train.devices=99"), "config.train.devices is 99", "this process has 8"),
     row("runtime.devices.Devices.__init__: config.train.devices must", "a part of the devices of several processes",
         devices_of_two_processes, "config.train.devices must be 0"),
-    row("commands.train.check_settings: config.weights", "training given weights", depth("--config.weights={at}"),
+    row("commands.train_start.check_settings: config.weights", "training given weights", depth("--config.weights={at}"),
         "config.weights cannot be trained", "config.model.encoder_weights"),
-    row("commands.train.check_settings: config.train.{} is {}; it must be at least 1.", "no step between rows",
+    row("runtime.settings.check", "no step between rows",
         depth("--config.train.log_every=0"), "config.train.log_every is 0", "at least 1"),
-    row("commands.train.check_settings: config.train.{} is {}; it must be at least 0.", "fewer than no skipped steps",
+    row("runtime.settings.check", "fewer than no skipped steps",
         depth("--config.train.max_skipped=-1"), "config.train.max_skipped is -1", "at least 0"),
-    row("commands.train.check_settings: config.data.clip_length", "depth from single frames",
+    row("commands.train_start.check_settings: config.data.clip_length", "depth from single frames",
         depth("--config.data.clip_length=1"), "config.data.clip_length is 1", "above 1"),
-    row("commands.train.check_settings: config.train.steps", "no steps", depth("--config.train.steps=0"),
+    row("runtime.settings.check", "no steps", depth("--config.train.steps=0"),
         "config.train.steps is 0", "None to count epochs"),
-    row("commands.train.check_settings: config.train.learning_rate", "no learning rate",
+    row("runtime.settings.check", "no learning rate",
         depth("--config.train.learning_rate=0."),
         "config.train.learning_rate is 0.0", "positive"),
     row("training.balance.make", "an unknown balance", depth("--config.train.balance=equal"),
@@ -138,11 +138,6 @@ ROWS: list[Row] = [
         "config.tasks.depth.translation_weight", "predicted motion only"),
     row("tasks.depth.make: config.tasks.depth.crop", "an unknown crop", depth("--config.tasks.depth.crop=eigen"),
         "config.tasks.depth.crop is 'eigen'", "'garg'"),
-    row("tasks.depth.make: config.tasks.depth.canonical", "a focal length in pixels",
-        depth("--config.tasks.depth.canonical_focal=552."), "config.tasks.depth.canonical_focal is 552.0",
-        "fx / width"),
-    row("tasks.depth.make: config.tasks.depth.scan", "a weight below nothing",
-        depth("--config.tasks.depth.scan_weight=-1."), "config.tasks.depth.scan_weight is -1.0", "0 or more"),
     row("tasks.depth.make: config.tasks.depth: nearest", "an empty range", depth("--config.tasks.depth.nearest=200."),
         "nearest 200.0", "farthest 100", "in this order"),
     row("tasks.guidance.make: config.tasks.depth.moving", "more than all",

@@ -26,7 +26,9 @@ def make_state(step: int = 0) -> TrainState:
 def save_steps(folder, steps, *, keep=3, abs_rel=None):
     checkpoints = Checkpoints(folder, keep=keep)
     for step in steps:
-        checkpoints.save(step, make_state(step), abs_rel=(abs_rel or {}).get(step))
+        checkpoints.save(step, make_state(step))
+        if step in (abs_rel or {}):
+            checkpoints.note(step, {"abs_rel": abs_rel[step]})
     checkpoints.close()
 
 

@@ -9,9 +9,10 @@ from mtl_depth.errors import UserError
 from mtl_depth.runtime import run_identity
 
 
-def dataset(**settings):
+def dataset(**changed):
     drives = {"0000": {"frames": [1, 2, 3]}, "0002": {"frames": [5]}}
-    return types.SimpleNamespace(metadata={"settings": {"size": (64, 96), **settings}, "drives": drives})
+    metadata = {"size": (64, 96), "settings": {"manual_dir": "raw"}, "drives": drives}
+    return types.SimpleNamespace(metadata=metadata | changed)
 
 
 def make(**data) -> config.Config:

@@ -13,11 +13,9 @@ from mtl_depth import config
 from mtl_depth.errors import UserError
 from mtl_depth.models.network import init, make_network
 from mtl_depth.runtime.devices import Devices
-from mtl_depth.tasks import assemble
 from mtl_depth.training import balance
-from mtl_depth.training import state as states
-from mtl_depth.training.optimizer import make_optimizer
-from mtl_depth.training.step import make_train_step
+from mtl_depth.training.assembly import assemble_run
+from mtl_depth.training.optimizer import rates
 
 BOTH = config.Tasks(depth=config.DepthTask(weight=5.5, motion="recorded"), instance=config.InstanceTask(weight=1.0))
 SIZE = (64, 96)
@@ -109,10 +107,9 @@ def test_gradients_are_scaled_where_they_enter_the_encoder():
 @pytest.mark.slow
 def test_log_variances_are_learnt_the_same_on_two_devices():
     """They are no mean over samples: two devices must not count them twice."""
-    made = balance.make("uncertainty", BOTH)
-    network, tasks = assemble(config.Model(width=0.125), made.tasks)
-    multipliers = {task.name: 1.0 for task in tasks}
-    labelled = make_optimizer(config.Train(learning_rate=1e-3), steps=10, head_multipliers=multipliers)
+    settings = config.Config(data=config.Data(size=SIZE), model=config.Model(width=0.125), tasks=BOTH)
+    settings.train = config.Train(balance="uncertainty", learning_rate=1e-3, augment=False)
+    schedule = rates(settings.train, steps=10)
     generator = np.random.default_rng(0)
     batch = {
         "image": generator.integers(0, 255, (2, 3, *SIZE, 3)).astype(np.uint8),
@@ -121,15 +118,10 @@ def test_log_variances_are_learnt_the_same_on_two_devices():
         "instance": np.full((2, *SIZE), 26001, np.int32),
     }
     found = {}
-    for name, optimizer, count in (("one", optax.sgd(1e-2), 1), ("two", optax.sgd(1e-2), 2), ("adam", labelled, 1)):
-        state = jax.jit(
-            functools.partial(
-                states.create, network=network, optimizer=optimizer, size=SIZE, frames=3, further_params=made.params
-            )
-        )(jax.random.key(0))
-        devices = Devices(count)
-        step = devices.parallelize(make_train_step(network, tasks, optimizer, augmented=False, weigh=made.weigh))
-        state, metrics = step(devices.place_state(state), devices.place_batch(batch))
+    for name, optimizer, count in (("one", optax.sgd(1e-2), 1), ("two", optax.sgd(1e-2), 2), ("adam", None, 1)):
+        assembly, devices = assemble_run(settings, optimizer=optimizer), Devices(count)
+        state = devices.place_state(jax.jit(assembly.create)(jax.random.key(0)))
+        state, metrics = assembly.step(devices.parallelize)(state, devices.place_batch(batch), schedule)
         found[name] = {task: float(value) for task, value in state.params["balance"].items()}
         terms = {k: float(v) for k, v in metrics.items()}
         assert {"balance/depth", "balance/instance"} <= terms.keys()

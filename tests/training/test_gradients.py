@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 
 from mtl_depth import config
-from mtl_depth.runtime.devices import AXIS
-from mtl_depth.tasks import assemble
-from mtl_depth.training import state as states
-from mtl_depth.training.gradients import make_gradients
-from mtl_depth.training.optimizer import make_optimizer
+from mtl_depth.runtime.devices import AXIS, Devices
+from mtl_depth.training import gradients as gradient_pieces
+from mtl_depth.training.assembly import assemble_run
+from mtl_depth.training.augment import augment
+from mtl_depth.training.gradients import accumulate
+from mtl_depth.training.optimizer import rates
 
 SIZE, HALF = (64, 96), 2
 
 
-def make_run(tasks=None, **options):
-    """(key -> state, gradients) of the smallest run, of depth + instance unless told, without augmentation."""
+def make_run(tasks=None, **train):
+    """The smallest run, of depth + instance by default, without augmentation."""
     tasks = tasks or config.Tasks(depth=config.DepthTask(weight=5.5), instance=config.InstanceTask())
-    network, tasks = assemble(config.Model(width=0.125), tasks)
-    optimizer = make_optimizer(config.Train(), steps=10, head_multipliers={task.name: 1.0 for task in tasks})
-    create = functools.partial(states.create, network=network, optimizer=optimizer, size=SIZE, frames=3)
-    return create, make_gradients(network, tasks, augmented=False, **options)
+    train = config.Train(augment=False, **train)
+    settings = config.Config(data=config.Data(size=SIZE), model=config.Model(width=0.125), tasks=tasks, train=train)
+    return assemble_run(settings)
 
 
 def make_parts() -> tuple[dict[str, np.ndarray], ...]:
@@ -50,9 +50,10 @@ def whole(parts):
 
 @pytest.mark.slow
 def test_parts_have_the_gradient_of_the_whole():
-    create, gradients = make_run()
-    state, parts = jax.jit(create)(jax.random.key(0)), make_parts()
-    expected, found = jax.jit(gradients)(state, whole(parts)), jax.jit(gradients)(state, parts)
+    once, twice = make_run(), make_run(accumulate=2)
+    state, batch, devices = jax.jit(once.create)(jax.random.key(0)), whole(make_parts()), Devices(1)
+    expected = once.gradients()(state, devices.place_batch(batch))
+    found = twice.gradients()(state, devices.place_batch(batch, parts=2))
     for name, value in expected.terms.items():
         np.testing.assert_allclose(found.terms[name], value, rtol=1e-5, err_msg=name)
     for name, value in expected.health.items():
@@ -66,10 +67,10 @@ def test_parts_have_the_gradient_of_the_whole():
 def test_features_computed_again_give_the_same_gradient():
     """How much memory that saves shows on accelerators only: XLA's CPU compiler merges the two computations again."""
     tasks = config.Tasks(semantic=config.SemanticTask())
-    (create, kept), (_, again) = make_run(tasks), make_run(tasks, rematerialise=True)
-    state = jax.jit(create)(jax.random.key(0))
+    kept, again = make_run(tasks), make_run(tasks, rematerialise=True)
+    state = jax.jit(kept.create)(jax.random.key(0))
     batch = make_parts()[0] | {"semantic": np.full((HALF, *SIZE), 7, np.uint8)}
-    programs = [jax.jit(gradients).lower(state, batch) for gradients in (kept, again)]
+    programs = [assembly.gradients().lower(state, batch) for assembly in (kept, again)]
     convolutions = [program.as_text().count("stablehlo.convolution") for program in programs]
     assert convolutions[1] > 1.2 * convolutions[0]  # a forward pass more, beside one and two backward ones
     expected, found = (program.compile()(state, batch) for program in programs)
@@ -79,9 +80,61 @@ def test_features_computed_again_give_the_same_gradient():
 
 
 def test_parts_on_devices_leave_nothing_unreduced():
-    create, gradients = make_run()
-    state = jax.eval_shape(create, jax.random.key(0))
+    assembly = make_run()
+    parts = make_parts_of(assembly, 2)
+    batch = {name: jax.ShapeDtypeStruct((2, 2, 1, *x.shape[1:]), x.dtype) for name, x in make_parts()[0].items()}
+    state = assembly.shapes()
+
+    def gradients(state, batch, *, axis_name):
+        begin, add, finish = (functools.partial(piece, axis_name=axis_name) for piece in parts)
+        return finish(accumulate(begin, add, state, batch, parts=2))
+
     mapped = jax.vmap(functools.partial(gradients, axis_name=AXIS), in_axes=(None, 0), out_axes=None, axis_name=AXIS)
-    split = jax.tree.map(lambda x: jax.ShapeDtypeStruct((2, 1, *x.shape[1:]), x.dtype), make_parts())
-    found = jax.eval_shape(mapped, state, split)
+    found = jax.eval_shape(mapped, state, batch)
     assert jax.tree.map(jnp.shape, found.grads) == jax.tree.map(jnp.shape, state.params)
+
+
+def make_parts_of(assembly, count):
+    return gradient_pieces.make_parts(assembly.network, assembly.tasks, parts=count, augmentation=augment)
+
+
+@pytest.mark.slow
+def test_devices_and_parts_together_are_one_device():
+    """Two devices with two parts each have the rows of a part in common, and the keys of their places."""
+    assembly = make_run(accumulate=2)
+    state, found = jax.jit(assembly.create)(jax.random.key(0)), {}
+    for count in (1, 2):
+        devices = Devices(count)
+        step = assembly.step(devices.parallelize)
+        placed = devices.place_batch(whole(make_parts()), parts=2)
+        found[count] = step(devices.place_state(jax.tree.map(jnp.copy, state)), placed, rates(config.Train(), steps=9))
+    for name, value in found[1][1].items():
+        np.testing.assert_allclose(found[2][1][name], value, rtol=2e-4, err_msg=name)
+    for tree in ("params", "batch_stats"):
+        pairs = (jax.tree.leaves(getattr(found[count][0], tree)) for count in (1, 2))
+        for one, two in zip(*pairs, strict=True):
+            np.testing.assert_allclose(two, one, atol=2.1e-4)  # Adam's first step is 1e-4 in a direction
+
+
+def test_programs_do_not_grow_with_the_parts():
+    sizes = []
+    for count in (2, 8):
+        assembly = make_run()
+        parts, state = make_parts_of(assembly, count), assembly.shapes()
+        batch = {name: jax.ShapeDtypeStruct((count, *x.shape), x.dtype) for name, x in make_parts()[0].items()}
+        carry = jax.eval_shape(parts.begin, state, batch)
+        place = jax.ShapeDtypeStruct((), np.int32)
+        lowered = jax.jit(parts.begin).lower(state, batch), jax.jit(parts.add).lower(state, carry, batch, place)
+        sizes.append([len(program.as_text().splitlines()) for program in lowered])
+    assert sizes[0] == sizes[1]
+
+
+def test_sums_over_devices_are_the_same_however_they_are_sent(monkeypatch):
+    tree = {"a": jnp.arange(6.0).reshape(2, 3), "b": (jnp.arange(2.0),)}
+    add = functools.partial(gradient_pieces._sum_across, axis_name=AXIS)
+    found = []
+    for backend in ("cpu", "gpu"):
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        found.append(jax.vmap(lambda tree: add(tree), axis_name=AXIS, out_axes=None)(tree))
+    jax.tree.map(np.testing.assert_array_equal, *found)
+    np.testing.assert_array_equal(found[0]["a"], [3, 5, 7])  # 0 + 3, 1 + 4, 2 + 5

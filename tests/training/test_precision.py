@@ -1,7 +1,6 @@
 """With networks in bfloat16, geometry and losses still compute in float32, forward and backward."""
 
 import collections
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +9,8 @@ import pytest
 from jax.extend import core
 
 from mtl_depth import config
-from mtl_depth.tasks import assemble
-from mtl_depth.training import state as states
-from mtl_depth.training.optimizer import make_optimizer
-from mtl_depth.training.step import make_train_step
+from mtl_depth.training.assembly import assemble_run
+from mtl_depth.training.optimizer import rates
 
 SIZE = (64, 96)
 EXACT = ("mtl_depth/geometry/", "mtl_depth/losses/", "mtl_depth/image.py")
@@ -38,17 +35,16 @@ def places(operation):
 def counted():
     """How many operations of the step are (in an exact file, on half types)."""
     model = config.Model(width=0.125, dtype="bfloat16")
-    network, tasks = assemble(model, config.Tasks(depth=config.DepthTask(), semantic=config.SemanticTask()))
-    optimizer = make_optimizer(config.Train(), steps=10, head_multipliers={task.name: 1.0 for task in tasks})
-    create = functools.partial(states.create, network=network, optimizer=optimizer, size=SIZE, frames=3)
+    tasks = config.Tasks(depth=config.DepthTask(), semantic=config.SemanticTask())
+    assembly = assemble_run(config.Config(data=config.Data(size=SIZE), model=model, tasks=tasks))
     batch = {
         "image": np.zeros((2, 3, *SIZE, 3), np.uint8),
         "intrinsics": np.tile(np.eye(3, dtype=np.float32), (2, 1, 1)),
         "semantic": np.zeros((2, *SIZE), np.uint8),
         "confidence": np.ones((2, *SIZE), np.float32),
     }
-    step = make_train_step(network, tasks, optimizer, augmented=True)
-    program = jax.make_jaxpr(step)(jax.eval_shape(create, jax.random.key(0)), batch)
+    step = assembly.step(lambda function, **_: function)
+    program = jax.make_jaxpr(step)(assembly.shapes(), batch, rates(config.Train(), steps=10))
     counts = collections.Counter()
     for operation in operations(program.jaxpr):
         if operation.primitive.name == "convert_element_type":

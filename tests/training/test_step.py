@@ -10,9 +10,9 @@ import pytest
 
 from mtl_depth import config
 from mtl_depth.runtime.devices import AXIS, Devices
-from mtl_depth.tasks import assemble
-from mtl_depth.training import state as states
-from mtl_depth.training.optimizer import make_optimizer
+from mtl_depth.training.assembly import assemble_run
+from mtl_depth.training.augment import augment
+from mtl_depth.training.gradients import make_gradients
 from mtl_depth.training.step import make_train_step
 
 SIZE, BATCH, STEPS = (64, 96), 8, 20
@@ -44,11 +44,10 @@ def make_batch(seed: int = 0) -> dict[str, np.ndarray]:
 def make_run(optimizer=None, *, motion: str = "predicted"):
     """(key -> state, step) of the smallest depth + instance run."""
     tasks = config.Tasks(depth=config.DepthTask(weight=5.5, motion=motion), instance=config.InstanceTask())
-    network, tasks = assemble(config.Model(width=0.125), tasks)
-    if optimizer is None:
-        optimizer = make_optimizer(config.Train(), steps=10, head_multipliers={task.name: 1.0 for task in tasks})
-    create = functools.partial(states.create, network=network, optimizer=optimizer, size=SIZE, frames=3)
-    return create, make_train_step(network, tasks, optimizer, augmented=True)
+    settings = config.Config(data=config.Data(size=SIZE), model=config.Model(width=0.125), tasks=tasks)
+    assembly = assemble_run(settings, steps=10, optimizer=optimizer)
+    gradients = make_gradients(assembly.network, assembly.tasks, augmentation=augment)
+    return assembly.create, make_train_step(gradients, assembly.optimizer)
 
 
 def make_shapes(**options):

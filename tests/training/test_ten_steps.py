@@ -17,6 +17,7 @@ import pytest
 from mtl_depth import config
 from mtl_depth.models.network import make_network
 from mtl_depth.tasks import depth
+from mtl_depth.training.gradients import make_gradients
 from mtl_depth.training.optimizer import make_optimizer
 from mtl_depth.training.state import from_variables
 from mtl_depth.training.step import make_train_step
@@ -121,7 +122,7 @@ def runs():
         network = make_network(width=WIDTH, dtype=jnp.float64, heads=(("depth", task.head),), predict_motion=True)
         start = torch_variables.as_variables(make_reference().files(), network, size=SIZE)
         start, root, optimizer = jax.tree.map(np.float64, start), jax.random.key(3), either()
-        step = jax.jit(make_train_step(network, (task,), optimizer, augmented=False))
+        step = jax.jit(make_train_step(make_gradients(network, (task,), augmentation=None), optimizer))
         state = from_variables(root, jax.tree.map(jnp.asarray, start), optimizer)
         pairs = []
         for number, make in enumerate(THEIRS):

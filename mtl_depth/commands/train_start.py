@@ -1,0 +1,123 @@
+"""What a training needs before its first step: settings that can work, clips, and the state that it starts from."""
+
+import functools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from mtl_depth import config as configuration
+from mtl_depth import data, inference, pretrained
+from mtl_depth.errors import UserError
+from mtl_depth.evaluation import evaluator
+from mtl_depth.runtime import log, settings
+from mtl_depth.runtime.checkpoint import Checkpoints
+from mtl_depth.runtime.devices import Devices, agree_on, broadcast
+from mtl_depth.training import initial
+from mtl_depth.training import state as states
+from mtl_depth.training.assembly import Assembly
+from mtl_depth.training.optimizer import learning_rate, rates
+
+
+def check_settings(config: configuration.Config, devices: Devices) -> None:
+    """Raises UserError for numbers that cannot work, before anything slow starts."""
+    if config.weights:
+        raise UserError("config.weights cannot be trained; to start from weights, set config.model.encoder_weights.")
+    settings.check(config)
+    evaluator.check_split(config.evaluation.split)
+    devices.check_batch(config.train.batch_size, parts=config.train.accumulate)
+    if any(side % 32 for side in config.data.size):
+        raise UserError(
+            f"config.data.size is {tuple(config.data.size)}; give height and width, each a multiple of 32, "
+            "as in --config.data.size=192,640."
+        )
+    if config.tasks.depth is not None and config.data.clip_length == 1:
+        raise UserError(
+            "config.data.clip_length is 1, but depth is learned from neighbouring frames; choose an odd number above 1."
+        )
+
+
+def count_clips(config: configuration.Config, dataset: data.Dataset, reads: frozenset[str]) -> int:
+    """How many clips there are to train on. Raises UserError where there is none."""
+    clips = len(data.clips(dataset, config.data, split="train", reads=reads))
+    if not clips:
+        why = data.why_no_clip(dataset, config.data, split="train", reads=reads)
+        raise UserError(f"The data set in {config.data.data_dir} has no training clip: {why}.")
+    return clips
+
+
+def clips_sentence(config: configuration.Config, dataset: data.Dataset, reads: frozenset[str], clips: int) -> str:
+    """How many clips there are, and how many more there would be if no pose and no right image were needed."""
+    unread = reads - {"source_from_target", "image_right"}
+    lacking = len(data.clips(dataset, config.data, split="train", reads=unread)) - clips
+    more = f" ({lacking} more lack a pose or the right image)" if lacking > 0 else ""
+    return f"{clips} training clips in {config.data.data_dir}{more}"
+
+
+def count_steps(train: configuration.Train, clips: int) -> int:
+    """The length of a run, from its steps or its epochs."""
+    return train.steps if train.steps is not None else train.epochs * math.ceil(clips / train.batch_size)
+
+
+def rate_at(train: configuration.Train, steps: int, step: int) -> float:
+    """The learning rate of the update after `step` others in a run of `steps`."""
+    return float(learning_rate(step, rates(train, steps=steps)))
+
+
+def host_batches(
+    config: configuration.Config, dataset: data.Dataset, reads: frozenset[str], *, start: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """This process's share of every batch from `start` on, one part after another where gradients are accumulated."""
+    parts = config.train.accumulate
+    batches = data.train_batches(
+        dataset, config.data, reads=reads, batch_size=config.train.batch_size // parts, seed=config.train.seed,
+        start=start * parts, process_index=jax.process_index(), process_count=jax.process_count(),
+    )  # fmt: skip
+    if parts == 1:
+        return batches
+    join = functools.partial(jax.tree.map, lambda *arrays: np.concatenate(arrays))
+    return (join(*group) for group in zip(*[batches] * parts))
+
+
+def first_state(
+    assembly: Assembly, checkpoints: Checkpoints, given: inference.Perceiver | None = None
+) -> tuple[states.TrainState, int]:
+    """The newest checkpoint's state and step, or a fresh state, the same on all processes, and 0.
+
+    A fresh state takes over what it can of the weights of `given`, else of those of the encoder.
+    """
+    state = jax.jit(assembly.create)(jax.random.key(assembly.config.train.seed))
+    step = agree_on(lambda: checkpoints.newest() or 0)
+    if step:
+        return checkpoints.restore(step, state), step
+    model = assembly.config.model
+    variables: dict[str, Any] = {"params": state.params, "batch_stats": state.batch_stats}
+
+    def load() -> bool:
+        nonlocal variables
+        if given is not None:
+            source = assembly.config.initial_weights
+            variables, fresh = initial.start_from(variables, given.variables, source=source)
+            rest = f"; not in it, so from random weights: {', '.join(fresh)}" if fresh else ""
+            log.say(f"Training starts from {source}{rest}.")
+            return True
+        path, reason = pretrained.resolve_weights(model.encoder_weights, model.encoder)
+        if path is None:
+            log.say(
+                f"The encoder starts from random weights ({reason}); expect a larger error: "
+                "without ImageNet weights the original's Abs Rel was 0.132 instead of 0.115."
+            )
+            return False
+        variables = pretrained.initialise_encoder(variables, pretrained.load_encoder(path, model.encoder))
+        return True
+
+    if agree_on(load):
+        state = states.from_variables(state.key, broadcast(variables), assembly.optimizer)
+    return state, 0
+
+
+def lacks_evaluation(checkpoints: Checkpoints, step: int) -> bool:
+    """Whether a run was ended between the checkpoint of `step` and the evaluation that belongs to it."""
+    return bool(agree_on(lambda: bool(step) and "evaluated" not in checkpoints.notes(step)))
