@@ -141,9 +141,8 @@ def scan(at):
 
 _CAMERAS = "tfds_kitti360.video.camera_files"
 ROWS: list[Row] = [
-    row("data.footage._user_errors", "a picture that is none", lambda at: footage.read_picture(written(at / "a.png",
-        "x")),
-        "{at}/a.png cannot be read as a picture"),
+    row("data.footage._user_errors", "a picture that is none", lambda at: footage.read_picture(
+        written(at / "a.png", "x")), "{at}/a.png cannot be read as a picture"),
     row("tfds_kitti360.pictures._bytes_of: {} cannot", "a picture that is not there",
         lambda at: pictures.read_picture(at / "a.png"), "{at}/a.png cannot be read (No such file", "take it away"),
     row("tfds_kitti360.pictures._bytes_of: {} is larger", "a picture that fills memory", large_picture,
@@ -175,8 +174,8 @@ ROWS: list[Row] = [
         "{at}/camera.txt holds several cameras, one for each frame"),
     row(f"{_CAMERAS}._lens: {{}} is of another", "a fisheye", camera(CAMERA | {"camera_model": "OPENCV_FISHEYE"}),
         "{at}/camera.txt is of another camera model (OPENCV_FISHEYE)", "undistort"),
-    row(f"{_CAMERAS}._lens: {{}} has a lens", "a lens of many terms", camera(CAMERA | {"k5": 1}), "more than k1, k2,
-        k3"),
+    row(f"{_CAMERAS}._lens: {{}} has a lens", "a lens of many terms", camera(CAMERA | {"k5": 1}),
+        "more than k1, k2, k3"),
     row(f"{_CAMERAS}._lens: {{}} has distortion", "a lens of words", camera(CAMERA | {"k1": "x"}), "is no k1, k2"),
     row(f"{_CAMERAS}._distortion", "a lens that cannot be", camera(CAMERA | {"k1": 1e6}), "no lens has"),
     row(f"{_CAMERAS}._colmap: {{}} holds", "two cameras of COLMAP",
@@ -188,9 +187,8 @@ ROWS: list[Row] = [
         "--workers=0 is too small"),
     row("tfds_kitti360.build._check_numbers: --size", "sides that are not halved five times",
         build("--manual_dir={at}", "--size=100x300"), "--size=100x300 (height x width)", "--size=96x288"),
-    row("tfds_kitti360.frames._check_kind: {} holds train ids", "train ids for label ids", label("semantic", 2,
-        np.uint8),
-        "0000000001.png holds train ids", "label ids"),
+    row("tfds_kitti360.frames._check_kind: {} holds train ids", "train ids for label ids", label(
+        "semantic", 2, np.uint8), "0000000001.png holds train ids", "label ids"),
     row("tfds_kitti360.frames._check_kind: {} holds values below", "instances of Cityscapes",
         label("instance", 7, np.uint16), "0000000001.png holds values below 1000"),
     row("tfds_kitti360.frames._check_kind: {} holds values up to", "confidence of 8 bits",
