@@ -137,6 +137,8 @@ def _next(builder, data_dir: pathlib.Path) -> str:
     words.append(f"--config.data.data_dir={shlex.quote(str(data_dir))}")
     if tuple(found["size"]) != (192, 640):
         words.append(f"--config.data.size={found['size'][0]},{found['size'][1]}")
+    if not any("1" in drive["pose"] for drive in found["drives"].values()):
+        words.append("--config.tasks.depth.motion=predicted")
     if found.get("camera") == "guessed":
         words.append("--config.camera.learn=True")
     return f"\nnext: {' '.join(words)}"

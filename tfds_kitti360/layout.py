@@ -132,7 +132,7 @@ class Calibration(NamedTuple):
         path = Layout(root).perspective
         if not 0 < self.baseline < _LONGEST_BASELINE:
             raise DatasetError(
-                f"{path}: P_rect_01 puts the right camera {self.baseline:g} m to the right of the left one, where "
+                f"{path}: P_rect_01 puts the right camera {self.baseline + 0:g} m to the right of the left one, where "
                 f"about 0.6 m belong; {RENEW_CALIBRATION}, or leave out --stereo"
             )
         left, right = self.projection[:, :, :3]

@@ -177,7 +177,7 @@ def _tiff(data: bytes, name: str) -> _Samples | None:
     starts, counts = (tags.get(273, ()), tags.get(279, ())) if 273 in tags else (tags.get(324, ()), tags.get(325, ()))
     if any(start + count > len(data) for start, count in zip(starts, counts)):
         raise ValueError("it is cut off")
-    return _Samples(_TURNS.get(tags.get(274), lambda image: image)(_opencv(data)), None)
+    return _Samples(_opencv(data), None)  # OpenCV obeys the orientation of TIFF, of no other kind
 
 
 def _opencv(data: bytes) -> np.ndarray:
@@ -209,4 +209,6 @@ def _reason(error: Exception, data: bytes) -> str:
         return f"its content is {known}"
     if not data.strip(b"\0"):
         return "it holds nothing but zeros"
-    return (str(error).splitlines() or [type(error).__name__])[0].replace("<_io.BytesIO object", "<bytes")[:100]
+    if isinstance(error, PIL.UnidentifiedImageError):
+        return "it is damaged, or of a kind that is not read"
+    return (str(error).splitlines() or [type(error).__name__])[0][:100]

@@ -123,11 +123,7 @@ def crop_mask(shape: tuple[int, int], crop: str | None) -> Bool[np.ndarray, "h w
 
 
 def _fill_from_nearest(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    import cv2  # only needed here, and not on machines that only train
+    from scipy import ndimage  # only needed here, and not on machines that only train
 
-    _, labels = cv2.distanceTransformWithLabels(
-        np.where(known, 0, 255).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    value_of_label = np.zeros(labels.max() + 1)
-    value_of_label[labels[known]] = values[known]
-    return value_of_label[labels]
+    nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return values[tuple(nearest)]

@@ -21,6 +21,7 @@ from mtl_depth.config import Data
 from mtl_depth.data import records
 from mtl_depth.metrics.sizes import check_confidence
 from mtl_depth.runtime.lock import only_writer
+from tfds_kitti360 import metadata
 
 _folder = tempfile.TemporaryDirectory(prefix="messages_")  # removed when the tests end
 VERSION = "kitti360/1.0.0"
@@ -56,9 +57,15 @@ def build_without(name):
     return provoke
 
 
-def build_damaged(name, content):
+def resealed(folder, content):
+    """Other metadata, with a right checksum."""
+    (folder / "metadata.json").write_text(content)
+    metadata.seal(folder)
+
+
+def build_damaged(content):
     def provoke(at):
-        (built_at(at) / name).write_text(content)
+        resealed(built_at(at), content)
         return build_again(at)
 
     return provoke
@@ -146,7 +153,7 @@ def without_a_frame(at):
     path = built_at(at) / "metadata.json"
     content = json.loads(path.read_text())
     content["drives"]["0003"]["frames"].pop()
-    path.write_text(json.dumps(content))
+    resealed(path.parent, json.dumps(content))
     return build_again(at)
 
 
@@ -185,11 +192,11 @@ ROWS: list[Row] = [
     row("tfds_kitti360.build.build: --stereo", "right images of a video", build("--video={at}/a.mp4", "--stereo"),
         "--stereo", "leave --stereo out"),
     row("tfds_kitti360.build.build: {} is damaged", "an earlier build that is damaged",
-        build_damaged("metadata.json", "{"), "{at}/built/kitti360 is damaged", "delete that folder"),
+        build_damaged("{"), "{at}/built/kitti360 is damaged", "delete that folder"),
     row("tfds_kitti360.build.build: {} cannot be written", "a full disk", build_on_full_disk,
         "{at}/built cannot be written", "No space left", "free space"),
     row("tfds_kitti360.build._check_same: {} is not a finished", "a build that lost its record",
-        build_without("dataset_info.json"), f"{{at}}/built/{VERSION} is not a finished data set", "delete"),
+        build_damaged("{}"), f"{{at}}/built/{VERSION} is not a finished data set", "delete"),
     row("tfds_kitti360.build._check_same: {} is damaged", "a build whose record lies",
         without_a_frame, f"{{at}}/built/{VERSION} is damaged", "delete"),
     row("tfds_kitti360.build._check_same: {} was built", "a build with other settings",
@@ -202,30 +209,31 @@ ROWS: list[Row] = [
     row("tfds_kitti360.build._only_build: another", "two builds at once", build_twice_at_once,
         "another build is writing to {at}/built", "wait for it"),
     # what was built
-    row("data.open_dataset: {} holds", "no built data set",
+    row("data.dataset.open_dataset: {} holds", "no built data set",
         lambda at: data.open_dataset(Data(data_dir=str(at))), "{at} holds no built data set", "tfds_kitti360.build"),
-    row("data.open_dataset: {} is not", "a build that lost its record",
+    row("data.dataset.open_dataset: str(error)", "a build that lost its record",
         reading(lambda folder: (folder / "metadata.json").unlink()), f"{{at}}/built/{VERSION} is not a finished"),
-    row("data.open_dataset: {} is damaged", "a build whose record is damaged",
-        reading(lambda folder: (folder / "metadata.json").write_text("{")), f"{{at}}/built/{VERSION} is damaged"),
-    row("data.open_dataset: {} is missing", "a build that lost a part",
+    row("data.dataset.open_dataset: {} is damaged", "a build whose record is damaged",
+        reading(lambda folder: resealed(folder, "{")), f"{{at}}/built/{VERSION} is damaged"),
+    row("data.dataset.open_dataset: {} is missing", "a build that lost a part",
         reading(lambda folder: next(folder.glob("*array_record*")).unlink()), "array_record", "is missing; delete"),
-    row("data.open_dataset: config.data.size", "a data set built with another size", reading(str, size=(64, 96)),
+    row("data.dataset.open_dataset: config.data.size", "a data set built with another size",
+        reading(str, size=(64, 96)),
         "config.data.size=64,96 is larger", "32,96", "tfds_kitti360.build"),
-    row("data._check_settings: config.data.size", "a size of one side", reading(str, size=(64,)),
+    row("data.dataset._check_settings: config.data.size", "a size of one side", reading(str, size=(64,)),
         "config.data.size=(64,)", "192,640"),
-    row("data._check_settings: config.data.clip_length", "a clip without a middle", reading(str, clip_length=2),
+    row("data.dataset._check_settings: config.data.clip_length", "a clip without a middle", reading(str, clip_length=2),
         "config.data.clip_length=2", "odd"),
-    row("data._check_settings: config.data.{}", "no step between frames", reading(str, stride=0),
+    row("data.dataset._check_settings: config.data.{}", "no step between frames", reading(str, stride=0),
         "config.data.stride=0", "1 or more"),
-    row("data.train_batches: config.train.batch_size", "a batch that the processes cannot share",
+    row("data.batches.train_batches: config.train.batch_size", "a batch that the processes cannot share",
         batches_of(batch_size=3, process_count=2), "config.train.batch_size=3", "2, the processes"),
-    row("data.clips: {} holds no right images", "stereo on a data set built without", 
+    row("data.dataset.clips: {} holds no right images", "stereo on a data set built without", 
         training("depth", "--config.tasks.depth.stereo=True"),
         f"{VERSION} holds no right images", "config.tasks.depth.stereo", "--stereo"),
-    row("data.train_batches: {} has no training clip", "no clip with what the tasks read",
+    row("data.batches.train_batches: {} has no training clip", "no clip with what the tasks read",
         batches_of(reads=frozenset({"instance"})), "no training clip with instance"),
-    row("data._check_request", "an unknown split", frames_of_no_split, "'vall'", "train, val, test"),
+    row("data.dataset._check_request", "an unknown split", frames_of_no_split, "'vall'", "train, val, test"),
     row("data.records._damaged", "a stored image that is damaged", stored_damage,
         "stored image of drive 0003 frame 104 is damaged", "build it again"),
     row("data.records.Records._damage_is_said", "a built data set cut off", damaged_shard,

@@ -181,7 +181,7 @@ ROWS: list[Row] = [
     row("runtime.distributed.connect: The processes", "processes that do not answer", not_together,
         "do not find each other: ", "nobody came"),
     # cameras and studies
-    row("data.intrinsics.read", "no intrinsics", lambda at: intrinsics.read("wide", size=(64, 96)),
+    row("data.intrinsics.read: {}.", "no intrinsics", lambda at: intrinsics.read("wide", size=(64, 96)),
         "--intrinsics=wide is neither four numbers nor a text file"),
     row("experiments.curves.check", "no library for curves", no_matplotlib, "matplotlib", "pip install"),
     row("experiments.table1.main: --only", "an unknown arm",

@@ -75,12 +75,6 @@ def decoding(**fails):
     return provoke
 
 
-def huge_picture(at, patch):
-    patch.setattr(frames, "_MOST_PIXELS", 10)
-    cv2.imwrite(str(at / "huge.png"), np.zeros((*SIZE, 3), np.uint8))
-    frames._read_picture(at / "huge.png")
-
-
 def unwritable(at):
     written(at / "built")
     make.write_download(make.Request((own_video.folder(at / "frames", own_video.frames(STEPS)),)), at / "built",
@@ -107,17 +101,13 @@ ROWS: list[Row] = [
         "--fps chooses frames of a video file", "{at}/frames"),
     row(f"{_VIDEO}.frames._folder.read", "frames of two sizes", mixed_folder, "{at}/frames/frame3.png is 160x80",
         "frame0.png is 160x96"),
-    row(f"{_VIDEO}.frames._read_picture: {{}} claims", "a picture that lies about its size", huge_picture,
-        "{at}/huge.png claims to be 160x96"),
-    row(f"{_VIDEO}.frames._read_picture: {{}} cannot", "a frame that is none", of_file("frames/a.png", "no picture"),
-        "{at}/frames/a.png cannot be read as a picture"),
-    row(f"{_VIDEO}.frames._open", "a video that is none", of_file("a.mp4", "no video"),
+    row("tfds_kitti360.films._opened: {} cannot be read as", "a video that is none", of_file("a.mp4", "no video"),
         "{at}/a.mp4 cannot be read as a video"),
-    row(f"{_VIDEO}.frames._video: {{}} holds no", "a video of nothing", decoding(reads=False),
+    row("tfds_kitti360.films.open_film", "a video of nothing", decoding(reads=False),
         "{at}/a.mp4 holds no frame"),
-    row(f"{_VIDEO}.frames._video: --fps", "more frames than the video has", of_film("--fps=99"),
+    row(f"{_VIDEO}.frames._film: --fps", "more frames than the video has", of_film("--fps=99"),
         "--fps=99 cannot be taken of {at}/a.mp4", "10 frames a second"),
-    row(f"{_VIDEO}.frames._video.read", "a damaged frame", decoding(retrieves=False),
+    row("tfds_kitti360.films.Film.read", "a damaged frame", decoding(retrieves=False),
         "frame 0 of {at}/a.mp4 is damaged"),
     row(f"{_VIDEO}.intrinsics.choose: --intrinsics", "a camera said twice", camera("1,1,1,1", fov=60.0),
         "--intrinsics and --fov"),
@@ -127,11 +117,11 @@ ROWS: list[Row] = [
         "--intrinsics=0,100,80,48", "not a camera's fx, fy, cx, cy"),
     row(f"{_VIDEO}.intrinsics._from_numbers: {{}} mixes", "fractions among pixels", camera("1,1,80,48"),
         "--intrinsics=1,1,80,48 mixes fractions with pixels", "in pixels"),
-    row(f"{_VIDEO}.intrinsics._parse: --intrinsics={{}} is far", "a file that fills memory",
-        camera_file(b"1" * (1 << 22)), "--intrinsics={at}/camera.txt is far too large"),
-    row(f"{_VIDEO}.intrinsics._parse: --intrinsics={{}} is neither", "a wrong path of the camera", camera("absent.txt"),
+    row(f"{_VIDEO}.camera_files.read: --intrinsics={{}} is far", "a file that fills memory",
+        camera_file(b"1" * ((1 << 26) + 1)), "--intrinsics={at}/camera.txt is far too large"),
+    row(f"{_VIDEO}.camera_files.read: --intrinsics={{}} is neither", "a wrong path of the camera", camera("absent.txt"),
         "--intrinsics=absent.txt is neither four numbers nor a text file"),
-    row(f"{_VIDEO}.intrinsics._parse: {{}} holds", "a file of something else", camera_file("wide angle"),
+    row(f"{_VIDEO}.camera_files.read: {{}} holds", "a file of something else", camera_file("wide angle"),
         "{at}/camera.txt holds no intrinsics"),
     row(f"{_VIDEO}.make.write_download: {{}} is {{}}x{{}}", "videos of two cameras", of_two_sizes,
         "{at}/b is 160x80, but {at}/a is 160x96"),

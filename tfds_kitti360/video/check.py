@@ -52,7 +52,8 @@ def report(watched: list[Watched], intrinsics: Intrinsics, *, size: tuple[int, i
         height, width = video.size
         rate = f" at {video.fps:.3g} frames a second" if video.fps else ""
         lines.append(
-            f"{video.name}: {video.frames} frames of {width}x{height}{rate}, stored at --size={size[0]}x{size[1]}"
+            f"{video.name}: {video.frames} frames of {width}x{height}{rate}, stored as {size[1]}x{size[0]} (width x "
+            f"height), which is --size={size[0]}x{size[1]}"
         )
         share = video.still / max(video.frames, 1)
         lines.append(f"  still frames left out: {video.still} ({share:.0%}); kept {video.kept}; cuts: {video.cuts}")

@@ -44,7 +44,8 @@ def read_frame(layout: Layout, drive: int, frame: int, *, size: tuple[int, int])
 def write_origins(layout: Layout, drive: int, origins: dict[int, str]) -> None:
     """`origins.txt` beside the drive's pictures: which frame of the video each of them was."""
     path = layout.images(drive).parent / "origins.txt"
-    path.write_text("".join(f"{frame:010d} {origin}\n" for frame, origin in origins.items()), encoding="utf-8")
+    lines = "".join(f"{frame:010d} {origin}\n" for frame, origin in origins.items())
+    path.write_text(lines, encoding="utf-8", errors="surrogateescape")  # names of files as they are
 
 
 def _path(layout: Layout, drive: int, frame: int) -> pathlib.Path:
