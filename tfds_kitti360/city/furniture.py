@@ -181,6 +181,9 @@ def tree(rng: np.random.Generator, *, height: float) -> Shapes:
     return join(parts)
 
 
+street_tree = tree
+
+
 def lamp_post(reach: float) -> tuple[Shapes, Shapes]:
     """A street lamp whose arm reaches `reach` metres along y: the pole and the lamp."""
     pole = [cylinder((0, 0, 3.0), 0.075, 3.0, STEEL), box((0, reach / 2, 6.0), (0.05, abs(reach) / 2, 0.04), STEEL)]

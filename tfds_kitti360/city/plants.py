@@ -44,9 +44,19 @@ def tree(rng: np.random.Generator, *, height: float) -> Shapes:
     kind, look = rng.random(), foliage(rng)
     if kind < 0.2:
         return _conifer(rng, height, look._replace(color=tuple(np.array(look.color) * (0.6, 0.65, 0.8))))
-    trunk, crown = 0.1 + 0.012 * height, 0.3 * height * (0.5 if kind < 0.35 else rng.uniform(0.8, 1.2))
-    low = rng.uniform(0.2, 0.36) * height
-    half, middle = (height - low) / 2, (height + low) / 2
+    crown = 0.3 * height * (0.5 if kind < 0.35 else rng.uniform(0.8, 1.2))
+    return _broad_leaved(rng, look, height, crown, rng.uniform(0.2, 0.36) * height)
+
+
+def street_tree(rng: np.random.Generator, *, height: float) -> Shapes:
+    """A broad-leaved tree that cars can drive under."""
+    height = max(height, 5.0)
+    return _broad_leaved(rng, foliage(rng), height, 0.25 * height * rng.uniform(0.7, 1.1), max(3.4, 0.35 * height))
+
+
+def _broad_leaved(rng: np.random.Generator, look: Look, height: float, crown: float, low: float) -> Shapes:
+    """`crown` is the crown's radius, `low` the height at which it begins."""
+    trunk, half, middle = 0.1 + 0.012 * height, (height - low) / 2, (height + low) / 2
     parts = [cylinder((0.0, 0.0, middle / 2), trunk, middle / 2, BARK)]
     for number in range(30):
         large = number < 9
@@ -63,7 +73,7 @@ def tree(rng: np.random.Generator, *, height: float) -> Shapes:
 
 def _conifer(rng: np.random.Generator, height: float, look: Look) -> Shapes:
     parts = [cylinder((0, 0, 0.3 * height), 0.1 + 0.01 * height, 0.3 * height, BARK)]
-    wide, levels = rng.uniform(0.13, 0.26) * height, 9
+    wide, levels = rng.uniform(0.12, 0.2) * height, 9
     for level in range(levels):
         share = 1.0 - level / levels
         z, yaw = height * (1.04 - 0.94 * share), rng.uniform(0, 3)

@@ -205,7 +205,8 @@ def _strip(b: Builder, side: int) -> None:
             b.stand(pole, "pole", s, lateral, facing=facing, thing=thing)
             b.stand(lights, "traffic light", s, lateral, facing=facing, thing=thing)
         elif trees and count % 2 == 1:
-            _tree(b, s, side * (kerb + 0.75), rng.uniform(*b.district.tree_height))
+            tree = b.garden.street_tree(rng, height=rng.uniform(*b.district.tree_height))
+            b.stand(tree, "vegetation", s, side * (kerb + 0.75), kind="tree", facing=rng.uniform(0, 6))
         far = side * (walk - 0.4)
         chance = rng.random()
         if chance < bins:
