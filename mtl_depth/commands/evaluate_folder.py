@@ -1,6 +1,5 @@
 """`--mode=evaluate --truth=FOLDER`: scores depth on pictures and ground truth of one's own, matched by name."""
 
-import contextlib
 import itertools
 import pathlib
 from collections.abc import Iterator
@@ -105,12 +104,11 @@ def run(
         "depth": depth,
         "coverage": float(np.mean(covered)),
         "scale": metrics.summarise_ratios(ratios),
-        "metric": perceiver.metric,
+        "metric": perceiver.metric and perceiver.canonical_focal is None,
         "unmatched": unmatched,
         "recipe": RECIPE.format(truth=truth, scale=scale, crop=crop or "no") + FLIPPED[perceiver.flip],
     }
-    with contextlib.suppress(BrokenPipeError):  # of `| head`: the file is written all the same
-        print(score_tables.summary(result), flush=True)
+    score_tables.show(score_tables.summary(result))
     path = pathlib.Path(workdir) / RESULT
     log.write_json(path, result)
     for sentence in remarks(result, truths=len({file for files in truths.values() for file in files})):

@@ -18,6 +18,7 @@ import safetensors.numpy
 
 from mtl_depth import inference, pretrained
 from mtl_depth.config import Config, to_dict
+from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import submission
 from mtl_depth.models.encoder import translatable
@@ -62,7 +63,9 @@ def run(
     )
     if perceiver.network is None:
         raise UserError(f"{config.weights} is an exported program already; give the run, or a safetensors export.")
-    output = pathlib.Path(output)
+    output = footage.expand(output)
+    if config.weights and output.resolve() == footage.expand(config.weights).resolve():
+        raise UserError(f"--output is the folder of config.weights, {output}, whose files would be lost; give another.")
     output.mkdir(parents=True, exist_ok=True)
     if config.data.manual_dir:
         data = dataclasses.replace(perceiver.config.data, manual_dir=config.data.manual_dir)

@@ -97,7 +97,7 @@ def run(
     if found is None:
         seen, camera_of = evaluation_frames(perceiver, config, batch_size=config.evaluation.batch_size)
         folder = output_folder.claim(target)
-        source = f"{config.evaluation.split} frames of {config.data.data_dir}"
+        source = f"{config.evaluation.split} frames of the data set"
     else:
         if found.remark:
             log.say(found.remark)
@@ -113,7 +113,7 @@ def run(
         seen = predict_footage(
             perceiver, found, folder, wanted, camera_of, batch_size=config.evaluation.batch_size, metric=metric
         )
-        source = str(input)
+        source = pathlib.Path(input).name
     figure = make_figure(seen)
     if "figure" in wanted:
         image_files.write(folder.file("figure.png"), figure)

@@ -1,5 +1,7 @@
 """The content of evaluation.json as text: aligned tables, and plain words where a trivial baseline is not beaten."""
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +23,18 @@ ODOMETRY = (
     ("r_rel, deg/100 m", "r_rel"),
 )
 INSTANCE = (("PQ", "pq"), ("SQ", "sq"), ("RQ", "rq"), ("AP", "ap"), ("AP50", "ap50"))
+
+
+def show(text: str) -> None:
+    """Prints tables wherever they go: characters that a terminal lacks are replaced, and a pipe that nobody reads any
+    more (`| head`) takes nothing further."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if text != text.encode(encoding, "replace").decode(encoding):
+        text = text.replace("±", "+-").encode(encoding, "replace").decode(encoding)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for the rest of the process)
 
 
 def summary(evaluation: Mapping[str, Any]) -> str:

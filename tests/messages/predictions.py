@@ -36,6 +36,11 @@ def exporting_program(at, patch):
     exporting("onnx", weights="export")(at)
 
 
+def exporting_over_weights(at, patch):
+    patch.setattr("mtl_depth.inference.load_perceiver", lambda path, **_: fake_run.perceiver("depth"))
+    exporting("safetensors", weights=str(at / "out"))(at)
+
+
 def without(name, provoke):
     """As if a library were not installed."""
 
@@ -181,6 +186,8 @@ ROWS: list[Row] = [
         "--output=DIR is needed"),
     row("commands.export.run: --batch", "a batch that is no number", exporting("onnx", batch="some"), "--batch=some",
         "free"),
+    row("commands.export.run: --output is", "the weights' own folder as output", exporting_over_weights,
+        "--output is the folder of config.weights, {at}/out"),
     row("commands.export.run: {} is an exported", "exporting an export", exporting_program,
         "export is an exported program"),
     row("commands.export.write_onnx", "no library for ONNX", without("jax2onnx", exporting("onnx")), "--format=onnx",
