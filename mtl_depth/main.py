@@ -1,8 +1,14 @@
-"""The command: flags -> Config -> train | evaluate | predict | export | replay.
+"""The command `mtl-depth`: flags -> Config -> one of the verbs.
 
-    python -m mtl_depth.main --config=configs/instance.py --workdir=RUN [--mode=MODE] [--config.SECTION.NAME=VALUE ...]
+    mtl-depth VERB [--config=instance] [--workdir=RUN] [--config.SECTION.NAME=VALUE ...]
 
-Every setting of mtl_depth/config.py can be overridden: --config.train.batch_size=4 --config.tasks.depth.motion=recorded
+    mtl-depth train --config=tiny:depth --workdir=RUN --config.data.data_dir=TFDS_DIR
+    mtl-depth predict street.png --output=DIR
+    mtl-depth table RUN [RUN ...]          prints Table 1; mtl-depth table --help
+
+`python -m mtl_depth.main --mode=VERB` and `python -m mtl_depth VERB` are the same command. --config is a file, or the
+name of a packaged configuration; a run folder that exists has its own. Every setting of mtl_depth/config.py can be
+overridden: --config.train.batch_size=4 --config.tasks.depth.motion=recorded
 """
 
 import contextlib
@@ -15,9 +21,9 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from mtl_depth import config as configuration
-from mtl_depth.commands import help_text
+from mtl_depth.commands import arguments, help_text
 from mtl_depth.errors import UserError
-from mtl_depth.runtime import disk
+from mtl_depth.runtime import compiler_flags, disk
 
 MODES = {
     "train": "trains to the last step, from the newest checkpoint in --workdir if there is one, and evaluates",
@@ -26,13 +32,19 @@ MODES = {
     "export": "writes the network as --format for other programs",
     "replay": "runs the step again at which a training broke down, and says what was not finite first",
 }
+STARTER = ("predict",)  # verbs that use the starter model where neither --config nor --workdir is given
+WORDS = ("predict", "evaluate", "replay")  # verbs whose --input can be a word without a flag
+NO_CONFIG = "--config=FILE is needed, such as --config=instance, or the --workdir of a run; --help lists all flags."
 
+_ARGV: list[str] = []  # what is being parsed; ml_collections looks for overrides of the configuration in it
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     default=None,
-    help_string="File that returns the configuration, such as configs/instance.py or configs/tiny.py:instance; "
-    "single settings follow as --config.SECTION.NAME=VALUE.",
+    help_string="File that returns the configuration, such as configs/instance.py or configs/tiny.py:instance, or the "
+    "name of a packaged one, such as instance or tiny:instance; by default that of the run in --workdir. Single "
+    "settings follow as --config.SECTION.NAME=VALUE.",
     lock_config=False,
+    sys_argv=_ARGV,
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, evaluation, pictures.")
 _MODE = flags.DEFINE_enum("mode", "train", list(MODES), "What to do.")
@@ -76,14 +88,22 @@ ONLY = {
 
 
 def main() -> int:
-    """Runs the command line in sys.argv, where ml_collections looks too; exit status 0, or 2 for a user's mistake."""
+    """Runs the command line in sys.argv; exit status 0, or 2 for a user's mistake."""
+    compiler_flags.avoid_wrong_reductions()
     try:
+        if sys.argv[1:2] == ["table"]:
+            from mtl_depth import table
+
+            return table.main(sys.argv[2:])
         _parse(sys.argv)
         with disk.refusal_is_said(_OUTPUT.value or _WORKDIR.value or "."):
             _dispatch()
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of our output has seen enough, as in `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return 130
     return 0
@@ -92,7 +112,7 @@ def main() -> int:
 def _dispatch() -> None:
     config = _CONFIG.value
     if not isinstance(config, configuration.Config):
-        raise UserError("--config=FILE is needed, such as --config=configs/instance.py; --help lists all flags.")
+        raise UserError(NO_CONFIG)
     needless = (config.weights and _MODE.value in ("predict", "export")) or (_INPUT.value and _MODE.value == "replay")
     if not _WORKDIR.value and not needless:
         raise UserError("--workdir=DIR is needed: the folder of the run.")
@@ -136,41 +156,39 @@ def _dispatch() -> None:
 
 def _parse(argv: list[str]) -> None:
     """Parses the flags; whatever absl or ml_collections dislike becomes one sentence."""
-    if any(word in ("--help", "-h", "-help") for word in argv[1:]):
-        known = flags.FLAGS.get_key_flags_for_module("__main__" if __name__ == "__main__" else __name__)
-        print(help_text.text(__doc__, MODES, [(flag.name, flag.default_unparsed, flag.help) for flag in known]))
-        raise SystemExit(0)
-    _check_file(argv)
+    _ARGV[:] = arguments.as_flags(argv, MODES, starter=STARTER)
+    asked = [word for word in _ARGV if word in ("--help", "-h", "-help")]
+    for word in asked:
+        _ARGV.remove(word)
+    flags.FLAGS.set_gnu_getopt()  # words may stand between flags
     try:
-        rest = flags.FLAGS(argv)[1:]
+        rest = flags.FLAGS(_ARGV)[1:]
     except flags.UnrecognizedFlagError as error:
+        if error.flagname.startswith("config."):  # there is no --config that it could belong to
+            raise UserError(NO_CONFIG) from None
         hint = help_text.nearest_flag(error.flagname, [name for name in flags.FLAGS if "." not in name])
         raise UserError(f"--{error.flagname} is not a flag; {hint}") from None
     except flags.Error as error:
-        raise UserError(str(error)) from None
+        raise UserError(help_text.refused(str(error), MODES)) from None
     except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise UserError(_setting_sentence(argv, error)) from None
+        raise UserError(_setting_sentence(error)) from None
+    if asked:
+        known = flags.FLAGS.get_key_flags_for_module("__main__" if __name__ == "__main__" else __name__)
+        plain = [(flag.name, flag.default_unparsed, flag.help) for flag in known]
+        print(help_text.text(__doc__, MODES, plain, config=_CONFIG.value))
+        sys.stdout.flush()
+        raise SystemExit(0)
+    if rest and _MODE.value in WORDS and not _INPUT.present:
+        flags.FLAGS["input"].parse(rest.pop(0))
     if rest:
-        raise UserError(f"{rest[0]!r} is not a flag; write flags as --name=value.")
+        raise UserError(f"{rest[0]!r} is not a flag; {help_text.nearest_verb(rest[0], MODES)}")
 
 
-def _check_file(argv: list[str]) -> None:
-    """Raises UserError for a configuration file that is not there; ml_collections would pass over it in silence."""
-    for word, following in zip(argv[1:], [*argv[2:], ""]):
-        match = re.match(r"--?config(=.*)?$", word)
-        if match:
-            name = match[1][1:] if match[1] else following
-            path = pathlib.Path(re.sub(r":[^:/]*$", "", name))
-            if not path.is_file():
-                there = ", ".join(sorted(str(file) for file in path.parent.glob("*.py"))) or "no .py file beside it"
-                raise UserError(f"--config={name}: there is no file {path}; there is {there}.")
-
-
-def _setting_sentence(argv: list[str], error: Exception) -> str:
+def _setting_sentence(error: Exception) -> str:
     """Says which `--config.x.y=z` is wrong, with the nearest names."""
-    for word in argv[1:]:
+    for word in _ARGV[1:]:
         match = re.match(r"--?(?:no)?(config\.[\w.]+)(=.*)?$", word)
-        if match and (sentence := help_text.misspelt(match[1])):
+        if match and (sentence := help_text.misspelt(match[1]) or help_text.without_section(match[1], error)):
             return sentence
     detail = error.args[0] if error.args else error
     return f"The configuration cannot be used: {detail}"
