@@ -31,8 +31,10 @@ MODES = {
     "predict": "depth, segmentation, point clouds and a page for --input, or for frames of the evaluation split",
     "export": "writes the network as --format for other programs",
     "replay": "runs the step again at which a training broke down, and says what was not finite first",
+    "page": "writes the runs that follow, side by side, as one HTML file with their scores, curves and predictions",
+    "serve": "opens the page on this machine for pictures that are dropped on it, or taken with the browser's camera",
 }
-STARTER = ("predict",)  # verbs that use the starter model where neither --config nor --workdir is given
+STARTER = ("predict", "serve")  # verbs that use the starter model where neither --config nor --workdir is given
 WORDS = ("predict", "evaluate", "replay")  # verbs whose --input can be a word without a flag
 NO_CONFIG = "--config=FILE is needed, such as --config=instance, or the --workdir of a run; --help lists all flags."
 
@@ -51,7 +53,8 @@ _MODE = flags.DEFINE_enum("mode", "train", list(MODES), "What to do.")
 _INPUT = flags.DEFINE_string(
     "input",
     None,
-    "predict, evaluate --truth: a picture, a folder, a pattern ('a/*.png') or a video; left out: evaluation frames. "
+    "predict, page, evaluate --truth: a picture, a folder, a pattern ('a/*.png') or a video; left out: evaluation "
+    "frames. "
     "replay: a replay_<step>.npz; left out: the newest of the run.",
 )
 _WRITE = flags.DEFINE_list(
@@ -63,25 +66,31 @@ _WRITE = flags.DEFINE_list(
 _INTRINSICS = flags.DEFINE_string(
     "intrinsics",
     "",
-    "predict: fx,fy,cx,cy in pixels of the input, or a file that holds them; by default the data set's.",
+    "predict, page, serve: fx,fy,cx,cy in pixels of the input, or a file that holds them; by default the data set's.",
 )
 _TRUTH = flags.DEFINE_string(
     "truth", None, "evaluate: folder of depth maps (16-bit PNG or .npy) named like the pictures of --input."
 )
 _TRUTH_SCALE = flags.DEFINE_float("truth_scale", 256.0, "evaluate: units of a PNG of --truth in a metre.")
-_OUTPUT = flags.DEFINE_string("output", None, "predict, export: folder to write into.")
+_OUTPUT = flags.DEFINE_string("output", None, "predict, export: folder to write into; page: the HTML file.")
 _FORMAT = flags.DEFINE_string(
     "format", "monodepth2", "export: kitti360 (a submission), monodepth2, onnx, safetensors or stablehlo."
+)
+_PORT = flags.DEFINE_integer("port", 8765, "serve: where the page is, as in http://127.0.0.1:8765; 0: any free one.")
+_HOST = flags.DEFINE_string(
+    "host", "127.0.0.1", "serve: the address to listen at; 0.0.0.0 lets other machines use the model too."
 )
 _BATCH = flags.DEFINE_string("batch", "free", "export: images that a program takes at a time: a number, or free.")
 
 ONLY = {
-    "input": ("predict", "evaluate", "replay"),
+    "input": ("predict", "evaluate", "replay", "page"),
     "write": ("predict",),
-    "intrinsics": ("predict",),
+    "intrinsics": ("predict", "page", "serve"),
     "truth": ("evaluate",),
     "truth_scale": ("evaluate",),
-    "output": ("predict", "export"),
+    "output": ("predict", "export", "page"),
+    "port": ("serve",),
+    "host": ("serve",),
     "format": ("export",),
     "batch": ("export",),
 }  # flag -> the modes that read it; elsewhere it would be passed over in silence
@@ -95,9 +104,9 @@ def main() -> int:
             from mtl_depth import table
 
             return table.main(sys.argv[2:])
-        _parse(sys.argv)
+        words = _parse(sys.argv)
         with disk.refusal_is_said(_OUTPUT.value or _WORKDIR.value or "."):
-            _dispatch()
+            _dispatch(words)
         sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -109,12 +118,11 @@ def main() -> int:
     return 0
 
 
-def _dispatch() -> None:
+def _dispatch(words: list[str]) -> None:
     config = _CONFIG.value
-    if not isinstance(config, configuration.Config):
+    if not isinstance(config, configuration.Config) and _MODE.value != "page":
         raise UserError(NO_CONFIG)
-    needless = (config.weights and _MODE.value in ("predict", "export")) or (_INPUT.value and _MODE.value == "replay")
-    if not _WORKDIR.value and not needless:
+    if not _WORKDIR.value and not words and not _needs_no_run(config):
         raise UserError("--workdir=DIR is needed: the folder of the run.")
     for name, modes in ONLY.items():
         if flags.FLAGS[name].present and _MODE.value not in modes:
@@ -148,14 +156,29 @@ def _dispatch() -> None:
         from mtl_depth.commands import replay
 
         replay.run(workdir, _INPUT.value)
+    elif _MODE.value == "page":
+        from mtl_depth.commands import page
+
+        page.run(words or [workdir], _INPUT.value, _OUTPUT.value, camera=_INTRINSICS.value)
+    elif _MODE.value == "serve":
+        from mtl_depth.commands import serve
+
+        serve.run(config, workdir, host=_HOST.value, port=_PORT.value, camera=_INTRINSICS.value)
     else:
         from mtl_depth.commands import export
 
         export.run(config, workdir, _FORMAT.value, _OUTPUT.value, batch=_BATCH.value)
 
 
-def _parse(argv: list[str]) -> None:
-    """Parses the flags; whatever absl or ml_collections dislike becomes one sentence."""
+def _needs_no_run(config: configuration.Config | None) -> bool:
+    """Whether the verb does without --workdir."""
+    if _MODE.value in ("predict", "export", "serve"):
+        return bool(config.weights)
+    return _MODE.value == "replay" and bool(_INPUT.value)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Parses the flags, returns the words between them; what absl or ml_collections dislike becomes one sentence."""
     _ARGV[:] = arguments.as_flags(argv, MODES, starter=STARTER)
     asked = [word for word in _ARGV if word in ("--help", "-h", "-help")]
     for word in asked:
@@ -180,8 +203,9 @@ def _parse(argv: list[str]) -> None:
         raise SystemExit(0)
     if rest and _MODE.value in WORDS and not _INPUT.present:
         flags.FLAGS["input"].parse(rest.pop(0))
-    if rest:
+    if rest and _MODE.value != "page":
         raise UserError(f"{rest[0]!r} is not a flag; {help_text.nearest_verb(rest[0], MODES)}")
+    return rest
 
 
 def _setting_sentence(error: Exception) -> str:

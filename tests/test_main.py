@@ -24,7 +24,7 @@ MISTAKES = {
     "setting elsewhere": ([DEPTH, "--workdir=x", "--config.motion=recorded"], "--config.tasks.depth.motion?"),
     "no such mode": ([DEPTH, "--workdir=x", "--mode=eval"], "--mode=eval does not exist; did you mean 'evaluate'?"),
     "no such verb": (["trian", DEPTH, "--workdir=x"], "did you mean the verb train, as the first word?"),
-    "word without dashes": ([DEPTH, "--workdir=x", "here"], "'here' is not a flag; write flags as --name=value"),
+    "word without dashes": ([DEPTH, "--workdir=x", "streets"], "'streets' is not a flag; write flags as --name=value"),
     "section left out": ([DEPTH, "--workdir=x", "--config.tasks.semantic.weight=1"], "add --config.tasks.semantic=bu"),
     "setting without config": (["--config.train.steps=3"], "--config=FILE is needed"),
     "odd size": ([DEPTH, "--workdir=x", "--config.data.size=100,320"], "multiple of 32"),

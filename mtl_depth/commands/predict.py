@@ -22,7 +22,7 @@ from mtl_depth.prediction.cameras import Camera
 from mtl_depth.prediction.predictor import Perceiver, perceive_padded, to_float
 from mtl_depth.prediction.results import Prediction
 from mtl_depth.runtime import log
-from mtl_depth.viewer import document
+from mtl_depth.viewer import document, frames
 
 COLUMNS = 4  # pictures side by side in the figure, and buttons of the page
 WRITES = {
@@ -85,7 +85,7 @@ def run(
     wanted = set(WRITES if "all" in write else write or (OF_VIDEOS if found and found.rate else OF_PICTURES))
     if found is None:
         seen, camera_of = evaluation_frames(perceiver, config, batch_size=config.evaluation.batch_size)
-        source = f"{config.evaluation.split} frames of {config.data.data_dir}"
+        source = f"{config.evaluation.split} frames of the data set"
     else:
         if output.resolve() == found.folder.resolve():
             raise UserError(f"--output is the folder of the input, {output}; give another one.")
@@ -94,7 +94,7 @@ def run(
             perceiver.config, camera or None, speak=needs_camera, focal_scale=perceiver.focal_scale
         )
         seen = predict_footage(perceiver, found, output, wanted, camera_of, batch_size=config.evaluation.batch_size)
-        source = str(input)
+        source = pathlib.Path(input).name
     output.mkdir(parents=True, exist_ok=True)
     figure = make_figure(seen)
     if "figure" in wanted:
@@ -144,7 +144,14 @@ def evaluation_frames(perceiver: Perceiver, config: Config, *, batch_size: int) 
         for row, image in enumerate(images):
             truth = {name: batch[name][row] for name in truths}
             name = f"{batch['drive'][row]:04d}_{batch['frame'][row]:010d}"
-            seen.append(results.make(perceiver, predictions, row, image, name=name, truth=truth))
+            one = results.make(perceiver, predictions, row, image, name=name, truth=truth)
+            if "depth" in reads and "depth" in one.arrays:
+                true = batch["depth"][row]
+                one.shown["depth_truth"] = visualize.depth_picture(true)
+                one.shown["depth_error"] = frames.error_picture(
+                    one.arrays["depth"], true, image, metric=perceiver.metric
+                )
+            seen.append(one)
     matrix = np.asarray(scale_focal(matrix, perceiver.focal_scale))
     return seen, lambda size: matrix
 
@@ -211,17 +218,6 @@ def _readable(found: Footage, unreadable: list[UserError]) -> Iterator[tuple[int
             yield index, image
 
 
-def page_frames(seen: list[Prediction], camera_of: Camera, *, metric: bool) -> list[document.Frame]:
-    """What the page shows of the predictions that have depth."""
-    return [
-        document.Frame(
-            one.name,
-            one.image,
-            one.shown["depth"],
-            one.arrays["depth"],
-            camera_of(one.image.shape[:2]),
-            results.farthest(one.arrays["depth"], metric=metric),
-        )
-        for one in seen
-        if "depth" in one.arrays
-    ]
+def page_frames(seen: list[Prediction], camera_of: Camera, *, metric: bool) -> list[frames.Frame]:
+    """What the page shows of the predictions."""
+    return [frames.from_prediction(one, camera_of(one.image.shape[:2]), metric=metric) for one in seen]

@@ -2,11 +2,15 @@
 
 import dataclasses
 import importlib.util
+import socket
+import sys
 
+import fake_run
 import jax
 from messages.rows import Row, depth, main, row, written
 
 from mtl_depth import config
+from mtl_depth.commands import page, serve
 from mtl_depth.data import intrinsics
 from mtl_depth.experiments import curves, table1
 from mtl_depth.models import network
@@ -63,6 +67,22 @@ def no_matplotlib(at, patch):
     curves.check()
 
 
+def page_of_nothing(at):
+    written(at / "a.png", b"no picture")
+    page.run([fake_run.folder("depth")], str(at / "a.png"), str(at))
+
+
+def no_uvicorn(at, patch):
+    patch.setitem(sys.modules, "uvicorn", None)
+    serve.run(config.Config(), at, host="127.0.0.1", port=0)
+
+
+def taken_port(at, patch):
+    patch.setattr(serve, "make_app", lambda *_, **__: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        serve.run(config.Config(), at, host="127.0.0.1", port=taken.getsockname()[1])
+
+
 def other_study(at):
     smoke = next(iter(table1.SCALES.values()))
     table1.claim(smoke, at)
@@ -80,7 +100,12 @@ ROWS: list[Row] = [
     row("main._dispatch: --mode=evaluate --input", "pictures without truth", depth("--mode=evaluate", "--input={at}"),
         "--input needs --truth=FOLDER"),
     row("main._parse: --{} is not", "an unknown flag", depth("--workdri=x"), "--workdri is not", "mean --workdir?"),
-    row("main._parse: {} is not a flag", "a word without dashes", depth("here"), "'here' is not a flag", "--name"),
+    row("commands.page.run: The runs", "runs of one name", main("page", "{at}/a/run", "{at}/b/run"),
+        "{at}/a/run, {at}/b/run", "different names"),
+    row("commands.page.run: --input", "no picture of a page", page_of_nothing, "--input=", "no picture that can be"),
+    row("commands.serve.run: --mode=serve needs", "no library for a server", no_uvicorn, "pip install", "[serve]"),
+    row("commands.serve.run: --port", "a port that is taken", taken_port, "--port=", "--host=127.0.0.1"),
+    row("main._parse: {} is not a flag", "a word without dashes", depth("streets"), "'streets' is not a flag", "--name"),
     row("main._parse: {} is not a flag", "a misspelt verb", main("trian", "--config=depth"), "the verb train"),
     row("main._parse: help_text.refused", "an unknown mode", depth("--mode=eval"), "--mode=eval", "mean 'evaluate'?"),
     row("main._parse: _setting", "a misspelt setting", depth("--config.train.step=3"), "step", "mean 'steps'?"),
