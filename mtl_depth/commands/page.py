@@ -57,12 +57,13 @@ def run(
         seen = [_look(perceiver, pictures, camera) for perceiver in perceivers]
     shared = [[found[name] for found in seen] for name in seen[0] if all(name in found for found in seen)]
     path.parent.mkdir(parents=True, exist_ok=True)
+    metric = all(perceiver.metric for perceiver in perceivers)
     document.write(
         path,
         title=f"mtl_depth: {' and '.join(names)}",
         sentences=[],
-        metric=all(perceiver.metric for perceiver in perceivers),
-        frames=[views[0] if len(folders) == 1 else frames.merged(views, names) for views in shared],
+        metric=metric,
+        frames=[views[0] if len(folders) == 1 else frames.merged(views, names, metric=metric) for views in shared],
         runs=folders,
     )
     log.say(f"written: {path}, with {len(shared)} pictures; open it in a browser")

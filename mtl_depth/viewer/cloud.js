@@ -4,7 +4,7 @@
 // fits nearly all points.
 function cloudViewer(canvas, unit) {
   const context = canvas.getContext("2d");
-  const start = { yaw: -0.35, pitch: 0.3, zoom: 1, right: 0, down: 0, size: 1.2, axes: true };
+  const start = { yaw: -0.35, pitch: 0.3, zoom: 1, right: 0, down: 0, size: 1.6, axes: true };
   const view = { ...start };
   const FOCAL = 1.1; // in widths or heights of the canvas, whichever is smaller
   let cloud = null;

@@ -99,9 +99,14 @@ def of_picture(perceiver: Perceiver, image: UInt8[np.ndarray, "h w 3"], *, name:
     return from_prediction(one, camera_of(image.shape[:2]), metric=perceiver.metric)
 
 
-def merged(frames: Sequence[Frame], names: Sequence[str]) -> Frame:
-    """The same picture as several runs see it: each run's layers, the input and the truth once."""
+def merged(frames: Sequence[Frame], names: Sequence[str], *, metric: bool) -> Frame:
+    """The same picture as several runs see it: each run's layers, the input and the truth once.
+
+    Where all of them are `metric`, their depth has the colours of the first run's range.
+    """
     first = frames[0]
+    if metric:
+        frames = [first, *(_recolored(frame, first) for frame in frames[1:])]
     truths = [layer for layer in first.layers if layer.name.startswith("True")]
     own = [
         layer._replace(name=f"{layer.name}, {name}")
@@ -115,6 +120,18 @@ def merged(frames: Sequence[Frame], names: Sequence[str]) -> Frame:
         if frame.depth is not None
     }
     return first._replace(layers=[*own, *truths], others=others, depth=None)
+
+
+def _recolored(frame: Frame, other: Frame) -> Frame:
+    """The frame with its depth in the colours of another's."""
+    nearest = next((layer.nearest for layer in other.layers if layer.legend == "depth"), None)
+    if nearest is None or frame.depth is None:
+        return frame
+    picture = visualize.depth_picture(frame.depth, nearest=nearest)
+    layers = [
+        layer._replace(picture=picture, nearest=nearest) if layer.legend == "depth" else layer for layer in frame.layers
+    ]
+    return frame._replace(layers=layers)
 
 
 def error_picture(

@@ -4,6 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
 const TICKS = [0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 80, 150, 300];
 const viewer = cloudViewer(at("cloud"), data.unit);
+const NARROW = matchMedia("(max-width: 1100px)"); // the legend is below the picture
 let chosen = -1;
 
 function element(name, text, parent) {
@@ -44,15 +45,15 @@ function showLayers() {
   const [left, right] = [layer(at("left").value), layer(at("right").value)];
   [at("above").src, at("below").src] = [left.picture, right.picture];
   const shown = right === left ? [right] : [left, right];
-  at("legend").replaceChildren();
+  at("legend").firstElementChild.replaceChildren();
   const kinds = shown.filter((one, i) => one.legend && shown.findIndex((other) => other.legend === one.legend && other.nearest === one.nearest) === i);
   for (const one of kinds) ({ depth: depthLegend, error: errorLegend, classes: classLegend })[one.legend](one);
 }
 
 function colorScale(title, marks, colors) {
-  const box = element("div", "", at("legend"));
+  const box = element("div", "", at("legend").firstElementChild);
   element("h3", title, box);
-  const bar = element("div", "", box), flat = matchMedia("(max-width: 700px)").matches;
+  const bar = element("div", "", box), flat = NARROW.matches;
   bar.className = "scale";
   bar.style.background = `linear-gradient(${flat ? "to right" : "to bottom"}, ${colors.join(", ")})`;
   for (const [text, share] of marks) element("span", text, bar).style[flat ? "left" : "top"] = `${100 * share}%`;
@@ -64,7 +65,7 @@ function depthLegend(one) {
     const share = 1 - one.nearest / depth; // colours go with inverse depth
     if (depth >= one.nearest && share - (marks.length ? marks[marks.length - 1][1] : -1) > 0.13) marks.push([`${depth} ${data.unit}`, share]);
   }
-  colorScale(data.unit ? "Depth, metres" : "Depth, up to scale", marks, [...data.colors].reverse());
+  colorScale(`${one.name} (${data.unit ? "metres" : "up to scale"})`, marks, [...data.colors].reverse());
 }
 
 function errorLegend() {
@@ -73,7 +74,7 @@ function errorLegend() {
 }
 
 function classLegend() {
-  const box = element("div", "", at("legend"));
+  const box = element("div", "", at("legend").firstElementChild);
   element("h3", "Classes", box);
   const list = element("div", "", box);
   list.className = "classes";
@@ -92,7 +93,7 @@ function showFrame(index) {
   at("frames").children[index].scrollIntoView({ block: "nearest", inline: "nearest" });
   const start = names.filter((name) => name !== "Picture");
   offer(at("left"), names, frame.clouds.length > 1 ? start[0] : "Picture");
-  offer(at("right"), names, frame.clouds.length > 1 ? start.find((name) => name !== start[0] && name.startsWith("Depth")) : start[0]);
+  offer(at("right"), names, frame.clouds.length > 1 ? start.find((name) => name !== start[0] && name.startsWith("Depth,")) : start[0]);
   showLayers();
   at("space").hidden = !frame.clouds.length;
   if (!frame.clouds.length) return;
@@ -116,7 +117,7 @@ function addFrame(frame) {
   entry.setAttribute("role", "option");
   const small = element("img", "", entry);
   [small.src, small.alt] = [frame.layers[0].picture, ""];
-  element("span", frame.name, entry).title = frame.name;
+  element("span", frame.name.length > 16 ? `\u2026${frame.name.slice(-15)}` : frame.name, entry).title = frame.name;
   entry.addEventListener("click", () => showFrame(index));
   at("look").hidden = false;
 }
@@ -164,6 +165,6 @@ at("frames").addEventListener("keydown", (event) => {
   event.preventDefault();
   showFrame((chosen + by + data.frames.length) % data.frames.length);
 });
-matchMedia("(max-width: 700px)").addEventListener("change", () => chosen >= 0 && showLayers());
+NARROW.addEventListener("change", () => chosen >= 0 && showLayers());
 data.frames.forEach(addFrame);
 if (data.frames.length) showFrame(0);

@@ -3,7 +3,7 @@
 function startServing() {
   const box = at("serve");
   box.hidden = false;
-  element("p", "Drop a picture here, paste one, choose a file, or use the camera. Pictures go to the program on your own machine and nowhere else.", box).className = "hint";
+  element("p", "Drop a picture here, paste one, choose a file, or use the camera. Pictures go to the program that serves this page and nowhere else.", box).className = "hint";
   const bar = element("div", "", box);
   bar.className = "bar";
   const label = element("label", "", bar), file = element("input", "", label);

@@ -105,7 +105,7 @@ ROWS: list[Row] = [
     row("commands.page.run: --input", "no picture of a page", page_of_nothing, "--input=", "no picture that can be"),
     row("commands.serve.run: --mode=serve needs", "no library for a server", no_uvicorn, "pip install", "[serve]"),
     row("commands.serve.run: --port", "a port that is taken", taken_port, "--port=", "--host=127.0.0.1"),
-    row("main._parse: {} is not a flag", "a word without dashes", depth("streets"), "'streets' is not a flag", "--name"),
+    row("main._parse: {} is not a flag", "a word without dashes", depth("streets"), "'streets' is not", "--name"),
     row("main._parse: {} is not a flag", "a misspelt verb", main("trian", "--config=depth"), "the verb train"),
     row("main._parse: help_text.refused", "an unknown mode", depth("--mode=eval"), "--mode=eval", "mean 'evaluate'?"),
     row("main._parse: _setting", "a misspelt setting", depth("--config.train.step=3"), "step", "mean 'steps'?"),

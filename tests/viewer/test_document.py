@@ -97,12 +97,17 @@ def test_an_error_map_is_dark_where_depth_is_right_and_the_picture_where_nothing
 
 def test_runs_are_merged_picture_by_picture():
     one = page_example.frame("low", 1.2)
-    both = frames.merged([one, one._replace(depth=2 * one.depth)], ["a", "b"])
+    both = frames.merged([one, one._replace(depth=2 * one.depth)], ["a", "b"], metric=True)
     entry = document.frame_content(both)
     names = [layer["name"] for layer in entry["layers"]]
     assert names[:3] == ["Picture", "Depth, a", "Semantics, a"] and "Depth, b" in names
     assert names.count("True depth") == 1 and names[-1] == "True depth"
     assert [cloud["name"] for cloud in entry["clouds"]] == ["a", "b"]
+    depths = [layer for layer in both.layers if layer.legend == "depth"]
+    assert depths[0].nearest == depths[1].nearest  # the same colours mean the same metres
+    assert depths[1].picture.mean() < depths[0].picture.mean()  # twice as far is darker
+    free = frames.merged([one, one._replace(depth=2 * one.depth)], ["a", "b"], metric=False)
+    assert [layer.picture is one.layers[0].picture for layer in free.layers if layer.legend == "depth"] == [True, True]
 
 
 def test_the_table_and_the_curves_are_the_run_s(content):

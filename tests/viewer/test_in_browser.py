@@ -59,7 +59,7 @@ def test_it_fits_every_screen(tab, tmp_path, dark):
 
 def test_layers_pictures_and_legends(tab):
     assert tab.evaluate("document.querySelector('h1').textContent") == "a <b>run</b> & more </script>"
-    assert "Depth, metres" in tab.evaluate("document.querySelector('#legend').textContent")
+    assert "Depth (metres)" in tab.evaluate("document.querySelector('#legend').textContent")
     left, below = "document.querySelector('#above').src", "document.querySelector('#below').src"
     first, depth = tab.evaluate(left), tab.evaluate(below)
     choose(tab, "#left", "Semantics")
