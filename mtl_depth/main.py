@@ -120,9 +120,11 @@ def main() -> int:
 
 def _dispatch(words: list[str]) -> None:
     config = _CONFIG.value
-    if not isinstance(config, configuration.Config) and _MODE.value != "page":
+    replays_a_file = _MODE.value == "replay" and _INPUT.value
+    if not isinstance(config, configuration.Config) and _MODE.value != "page" and not replays_a_file:
         raise UserError(NO_CONFIG)
-    if not _WORKDIR.value and not words and not _needs_no_run(config):
+    needless = replays_a_file or (_MODE.value in ("predict", "export", "serve") and config.weights)
+    if not _WORKDIR.value and not words and not needless:
         raise UserError("--workdir=DIR is needed: the folder of the run.")
     for name, modes in ONLY.items():
         if flags.FLAGS[name].present and _MODE.value not in modes:
@@ -168,13 +170,6 @@ def _dispatch(words: list[str]) -> None:
         from mtl_depth.commands import export
 
         export.run(config, workdir, _FORMAT.value, _OUTPUT.value, batch=_BATCH.value)
-
-
-def _needs_no_run(config: configuration.Config | None) -> bool:
-    """Whether the verb does without --workdir."""
-    if _MODE.value in ("predict", "export", "serve"):
-        return bool(config.weights)
-    return _MODE.value == "replay" and bool(_INPUT.value)
 
 
 def _parse(argv: list[str]) -> list[str]:

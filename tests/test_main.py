@@ -77,6 +77,12 @@ def test_predict_uses_the_starter_or_the_run_s_own_configuration(monkeypatch, tm
     assert called[1].data.stride == 3 and called[1].evaluation.batch_size == 2
 
 
+def test_a_replay_of_a_file_needs_no_configuration(monkeypatch, tmp_path):
+    called = []
+    monkeypatch.setattr("mtl_depth.commands.replay.run", lambda *given: called.append(given))
+    assert run("replay", "replay_7.npz") == 0 and called[0][1] == "replay_7.npz"
+
+
 def test_table_is_a_verb(capsys):
     assert run("table", "absent") == 2 and "absent holds no config.json" in capsys.readouterr().err
 
