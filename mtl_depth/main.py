@@ -1,8 +1,14 @@
-"""The command: flags -> Config -> train | evaluate | predict | export | replay.
+"""The command `mtl-depth`: flags -> Config -> one of the verbs.
 
-    python -m mtl_depth.main --config=configs/instance.py --workdir=RUN [--mode=MODE] [--config.SECTION.NAME=VALUE ...]
+    mtl-depth VERB [--config=instance] [--workdir=RUN] [--config.SECTION.NAME=VALUE ...]
 
-Every setting of mtl_depth/config.py can be overridden: --config.train.batch_size=4 --config.tasks.depth.motion=recorded
+    mtl-depth train --config=tiny:depth --workdir=RUN --config.data.data_dir=TFDS_DIR
+    mtl-depth predict street.png --output=DIR
+    mtl-depth table RUN [RUN ...]          prints Table 1; mtl-depth table --help
+
+`python -m mtl_depth.main --mode=VERB` and `python -m mtl_depth VERB` are the same command. --config is a file, or the
+name of a packaged configuration; a run folder that exists has its own. Every setting of mtl_depth/config.py can be
+overridden: --config.train.batch_size=4 --config.tasks.depth.motion=recorded
 """
 
 import contextlib
@@ -15,9 +21,9 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from mtl_depth import config as configuration
-from mtl_depth.commands import help_text
+from mtl_depth.commands import arguments, help_text
 from mtl_depth.errors import UserError
-from mtl_depth.runtime import disk, settings
+from mtl_depth.runtime import compiler_flags, disk, settings
 
 MODES = {
     "train": "trains to the last step, from the newest checkpoint in --workdir if there is one, and evaluates",
@@ -25,21 +31,30 @@ MODES = {
     "predict": "depth, segmentation, point clouds and a page for --input, or for frames of the evaluation split",
     "export": "writes the network as --format for other programs",
     "replay": "runs the step again at which a training broke down, and says what was not finite first",
+    "page": "writes the runs that follow, side by side, as one HTML file with their scores, curves and predictions",
+    "serve": "opens the page on this machine for pictures that are dropped on it, or taken with the browser's camera",
 }
+STARTER = ("predict", "serve")  # verbs that use the starter model where neither --config nor --workdir is given
+WORDS = ("predict", "evaluate", "replay")  # verbs whose --input can be a word without a flag
+NO_CONFIG = "--config=FILE is needed, such as --config=instance, or the --workdir of a run; --help lists all flags."
 
+_ARGV: list[str] = []  # what is being parsed; ml_collections looks for overrides of the configuration in it
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     default=None,
-    help_string="File that returns the configuration, such as configs/instance.py or configs/tiny.py:instance; "
-    "single settings follow as --config.SECTION.NAME=VALUE.",
+    help_string="File that returns the configuration, such as configs/instance.py or configs/tiny.py:instance, or the "
+    "name of a packaged one, such as instance or tiny:instance; by default that of the run in --workdir. Single "
+    "settings follow as --config.SECTION.NAME=VALUE.",
     lock_config=False,
+    sys_argv=_ARGV,
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, evaluation, pictures.")
 _MODE = flags.DEFINE_enum("mode", "train", list(MODES), "What to do.")
 _INPUT = flags.DEFINE_string(
     "input",
     None,
-    "predict, evaluate --truth: a picture, a folder, a pattern ('a/*.png') or a video; left out: evaluation frames. "
+    "predict, page, evaluate --truth: a picture, a folder, a pattern ('a/*.png') or a video; left out: evaluation "
+    "frames. "
     "replay: a replay_<step>.npz; left out: the newest of the run.",
 )
 _WRITE = flags.DEFINE_list(
@@ -51,51 +66,67 @@ _WRITE = flags.DEFINE_list(
 _INTRINSICS = flags.DEFINE_string(
     "intrinsics",
     "",
-    "predict: fx,fy,cx,cy in pixels of the input, or a file that holds them; by default the data set's.",
+    "predict, page, serve: fx,fy,cx,cy in pixels of the input, or a file that holds them; by default the data set's.",
 )
 _TRUTH = flags.DEFINE_string(
     "truth", None, "evaluate: folder of depth maps (16-bit PNG or .npy) named like the pictures of --input."
 )
 _TRUTH_SCALE = flags.DEFINE_float("truth_scale", 256.0, "evaluate: units of a PNG of --truth in a metre.")
-_OUTPUT = flags.DEFINE_string("output", None, "predict, export: folder to write into.")
+_OUTPUT = flags.DEFINE_string("output", None, "predict, export: folder to write into; page: the HTML file.")
 _FORMAT = flags.DEFINE_string(
     "format", "monodepth2", "export: kitti360 (a submission), monodepth2, onnx, safetensors or stablehlo."
+)
+_PORT = flags.DEFINE_integer("port", 8765, "serve: where the page is, as in http://127.0.0.1:8765; 0: any free one.")
+_HOST = flags.DEFINE_string(
+    "host", "127.0.0.1", "serve: the address to listen at; 0.0.0.0 lets other machines use the model too."
 )
 _BATCH = flags.DEFINE_string("batch", "free", "export: images that a program takes at a time: a number, or free.")
 
 ONLY = {
-    "input": ("predict", "evaluate", "replay"),
+    "input": ("predict", "evaluate", "replay", "page"),
     "write": ("predict",),
-    "intrinsics": ("predict",),
+    "intrinsics": ("predict", "page", "serve"),
     "truth": ("evaluate",),
     "truth_scale": ("evaluate",),
-    "output": ("predict", "export"),
+    "output": ("predict", "export", "page"),
+    "port": ("serve",),
+    "host": ("serve",),
     "format": ("export",),
     "batch": ("export",),
 }  # flag -> the modes that read it; elsewhere it would be passed over in silence
 
 
 def main() -> int:
-    """Runs the command line in sys.argv, where ml_collections looks too; exit status 0, or 2 for a user's mistake."""
+    """Runs the command line in sys.argv; exit status 0, or 2 for a user's mistake."""
+    compiler_flags.avoid_wrong_reductions()
     try:
-        _parse(sys.argv)
+        if sys.argv[1:2] == ["table"]:
+            from mtl_depth import table
+
+            return table.main(sys.argv[2:])
+        words = _parse(sys.argv)
         with disk.refusal_is_said(_OUTPUT.value or _WORKDIR.value or "."):
-            _dispatch()
+            _dispatch(words)
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of our output has seen enough, as in `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def _dispatch() -> None:
+def _dispatch(words: list[str]) -> None:
     config = _CONFIG.value
-    if not isinstance(config, configuration.Config):
-        raise UserError("--config=FILE is needed, such as --config=configs/instance.py; --help lists all flags.")
-    settings.check(config)
-    needless = (config.weights and _MODE.value in ("predict", "export")) or (_INPUT.value and _MODE.value == "replay")
-    if not _WORKDIR.value and not needless:
+    replays_a_file = _MODE.value == "replay" and _INPUT.value
+    if not isinstance(config, configuration.Config) and _MODE.value != "page" and not replays_a_file:
+        raise UserError(NO_CONFIG)
+    if isinstance(config, configuration.Config):
+        settings.check(config)
+    needless = replays_a_file or (_MODE.value in ("predict", "export", "serve") and config.weights)
+    if not _WORKDIR.value and not words and not needless:
         raise UserError("--workdir=DIR is needed: the folder of the run.")
     for name, modes in ONLY.items():
         if flags.FLAGS[name].present and _MODE.value not in modes:
@@ -129,49 +160,56 @@ def _dispatch() -> None:
         from mtl_depth.commands import replay
 
         replay.run(workdir, _INPUT.value)
+    elif _MODE.value == "page":
+        from mtl_depth.commands import page
+
+        page.run(words or [workdir], _INPUT.value, _OUTPUT.value, camera=_INTRINSICS.value)
+    elif _MODE.value == "serve":
+        from mtl_depth.commands import serve
+
+        serve.run(config, workdir, host=_HOST.value, port=_PORT.value, camera=_INTRINSICS.value)
     else:
         from mtl_depth.commands import export
 
         export.run(config, workdir, _FORMAT.value, _OUTPUT.value, batch=_BATCH.value)
 
 
-def _parse(argv: list[str]) -> None:
-    """Parses the flags; whatever absl or ml_collections dislike becomes one sentence."""
-    if any(word in ("--help", "-h", "-help") for word in argv[1:]):
-        known = flags.FLAGS.get_key_flags_for_module("__main__" if __name__ == "__main__" else __name__)
-        print(help_text.text(__doc__, MODES, [(flag.name, flag.default_unparsed, flag.help) for flag in known]))
-        raise SystemExit(0)
-    _check_file(argv)
+def _parse(argv: list[str]) -> list[str]:
+    """Parses the flags, returns the words between them; what absl or ml_collections dislike becomes one sentence."""
+    _ARGV[:] = arguments.as_flags(argv, MODES, starter=STARTER)
+    asked = [word for word in _ARGV if word in ("--help", "-h", "-help")]
+    for word in asked:
+        _ARGV.remove(word)
+    flags.FLAGS.set_gnu_getopt()  # words may stand between flags
     try:
-        rest = flags.FLAGS(argv)[1:]
+        rest = flags.FLAGS(_ARGV)[1:]
     except flags.UnrecognizedFlagError as error:
+        if error.flagname.startswith("config."):  # there is no --config that it could belong to
+            raise UserError(NO_CONFIG) from None
         hint = help_text.nearest_flag(error.flagname, [name for name in flags.FLAGS if "." not in name])
         raise UserError(f"--{error.flagname} is not a flag; {hint}") from None
     except flags.Error as error:
-        raise UserError(str(error)) from None
+        raise UserError(help_text.refused(str(error), MODES)) from None
     except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise UserError(_setting_sentence(argv, error)) from None
-    if rest:
-        raise UserError(f"{rest[0]!r} is not a flag; write flags as --name=value.")
+        raise UserError(_setting_sentence(error)) from None
+    if asked:
+        known = flags.FLAGS.get_key_flags_for_module("__main__" if __name__ == "__main__" else __name__)
+        plain = [(flag.name, flag.default_unparsed, flag.help) for flag in known]
+        print(help_text.text(__doc__, MODES, plain, config=_CONFIG.value))
+        sys.stdout.flush()
+        raise SystemExit(0)
+    if rest and _MODE.value in WORDS and not _INPUT.present:
+        flags.FLAGS["input"].parse(rest.pop(0))
+    if rest and _MODE.value != "page":
+        raise UserError(f"{rest[0]!r} is not a flag; {help_text.nearest_verb(rest[0], MODES)}")
+    return rest
 
 
-def _check_file(argv: list[str]) -> None:
-    """Raises UserError for a configuration file that is not there; ml_collections would pass over it in silence."""
-    for word, following in zip(argv[1:], [*argv[2:], ""]):
-        match = re.match(r"--?config(=.*)?$", word)
-        if match:
-            name = match[1][1:] if match[1] else following
-            path = pathlib.Path(re.sub(r":[^:/]*$", "", name))
-            if not path.is_file():
-                there = ", ".join(sorted(str(file) for file in path.parent.glob("*.py"))) or "no .py file beside it"
-                raise UserError(f"--config={name}: there is no file {path}; there is {there}.")
-
-
-def _setting_sentence(argv: list[str], error: Exception) -> str:
+def _setting_sentence(error: Exception) -> str:
     """Says which `--config.x.y=z` is wrong, with the nearest names."""
-    for word in argv[1:]:
+    for word in _ARGV[1:]:
         match = re.match(r"--?(?:no)?(config\.[\w.]+)(=.*)?$", word)
-        if match and (sentence := help_text.misspelt(match[1])):
+        if match and (sentence := help_text.misspelt(match[1]) or help_text.without_section(match[1], error)):
             return sentence
     detail = error.args[0] if error.args else error
     return f"The configuration cannot be used: {detail}"

@@ -35,12 +35,36 @@ class Browser:
                 return message["result"]
             self.events.append(message)
 
-    def open(self, file: pathlib.Path) -> None:
-        """Opens a file and waits until it is shown."""
+    def open(self, page: pathlib.Path | str) -> None:
+        """Opens a file or an address and waits until it is shown."""
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        self.call("Page.navigate", url=file.resolve().as_uri())
-        self.wait_for("document.readyState === 'complete'")
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
+        self.wait_for("location.href !== 'about:blank' && document.readyState === 'complete'")
+
+    def resize(self, width: int, height: int, *, dark: bool = False) -> None:
+        """The size of the window and the colours that the user prefers."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def press(self, key: str, code: int = 0) -> None:
+        """Presses and releases a key."""
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code)
+
+    def middle(self, selector: str) -> tuple[float, float]:
+        """The middle of an element, which is scrolled to."""
+        self.evaluate(f"document.querySelector('{selector}').scrollIntoView({{block: 'center'}})")
+        middle = "(b => [b.x + b.width / 2, b.y + b.height / 2])"
+        return self.evaluate(f"{middle}(document.querySelector('{selector}').getBoundingClientRect())")
+
+    def wheel(self, selector: str, *, by: int) -> None:
+        """Turns the wheel over an element."""
+        x, y = self.middle(selector)
+        self.call("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=by)
 
     def evaluate(self, script: str) -> Any:
         """The value of an expression."""
@@ -55,9 +79,7 @@ class Browser:
 
     def drag(self, selector: str, *, by: tuple[int, int]) -> None:
         """Presses the mouse in the middle of an element and moves it."""
-        self.evaluate(f"document.querySelector('{selector}').scrollIntoView({{block: 'center'}})")
-        middle = "(b => [b.x + b.width / 2, b.y + b.height / 2])"
-        x, y = self.evaluate(f"{middle}(document.querySelector('{selector}').getBoundingClientRect())")
+        x, y = self.middle(selector)
         button = {"button": "left", "buttons": 1, "clickCount": 1}
         self.call("Input.dispatchMouseEvent", type="mousePressed", x=x, y=y, **button)
         for step in range(1, 6):
@@ -85,14 +107,21 @@ class Browser:
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """Starts the browser; skips the test, saying so, where there is none."""
+def chromium(*options: str) -> Iterator[Browser]:
+    """Starts the browser, with further options; skips the test, saying so, where there is none."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip("no Chromium on this machine, so the page was NOT tested in a browser: apt-get install chromium")
     websocket = pytest.importorskip("websocket", reason="websocket-client is not installed: the page was NOT tested")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1100,900"]
+        arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--window-size=1100,900",
+            *options,
+        ]
         port = ["--remote-debugging-port=0", "--remote-allow-origins=*", f"--user-data-dir={profile}"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         process = subprocess.Popen([program, *arguments, *port, "about:blank"], **quiet)

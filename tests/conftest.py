@@ -4,6 +4,7 @@ import collections
 import fcntl
 import os
 import pathlib
+import runpy
 from collections.abc import Callable
 
 # Before jax is imported anywhere: eight devices on the CPU, so that tests can compare one device with many; and no
@@ -11,6 +12,9 @@ from collections.abc import Callable
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
 )
+# As a file: the type checks of jaxtyping have to be installed before mtl_depth is imported.
+FLAGS_MODULE = pathlib.Path(__file__).parents[1] / "mtl_depth" / "runtime" / "compiler_flags.py"
+runpy.run_path(str(FLAGS_MODULE))["avoid_wrong_reductions"]()
 # The same program is compiled once a session, also for a restarted training.
 COMPILED = pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))

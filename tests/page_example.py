@@ -7,19 +7,27 @@ import numpy as np
 
 from mtl_depth import config as configuration
 from mtl_depth.media import visualize
-from mtl_depth.viewer import document
+from mtl_depth.prediction.results import Prediction
+from mtl_depth.tasks.classes import PALETTE
+from mtl_depth.viewer import document, frames
 
 SIZE = (90, 240)
 ERRORS = {"abs_rel": 0.2, "sq_rel": 1.5, "rmse": 5.0, "rmse_log": 0.3, "delta_1": 0.8, "delta_2": 0.9, "delta_3": 0.95}
 
 
-def frame(name: str, height: float) -> document.Frame:
-    """A road below a camera at `height` metres, with a wall at its end."""
+def frame(name: str, height: float) -> frames.Frame:
+    """A road below a camera at `height` metres, with a wall at its end; its truth is a tenth farther."""
     v, u = np.mgrid[: SIZE[0], : SIZE[1]].astype(float)
     intrinsics = np.array([[120.0, 0, 119.5], [0, 120, 30.0], [0, 0, 1]])
     depth = np.minimum(height / np.maximum((v - 30) / 120, 1e-3), 25)
     image = np.stack([128 + 100 * np.sin(depth), 2 * v, u], axis=-1).clip(0, 255).astype(np.uint8)
-    return document.Frame(name, image, visualize.depth_picture(depth, legend=True), depth, intrinsics, 80.0)
+    labels = np.where(depth < 25, 7, 11)
+    shown = {
+        "depth_truth": visualize.depth_picture(1.1 * depth),
+        "semantic": visualize.label_picture(labels, PALETTE),
+        "depth_error": frames.error_picture(depth, 1.1 * depth, image, metric=True),
+    }
+    return frames.from_prediction(Prediction(name, image, {"depth": depth}, shown), intrinsics, metric=True)
 
 
 def run(folder: pathlib.Path) -> pathlib.Path:
@@ -31,7 +39,7 @@ def run(folder: pathlib.Path) -> pathlib.Path:
     evaluation = {"split": "val", "frames": 9, "depth": depth, "recipe": "the recipe"}
     (folder / "evaluation.json").write_text(json.dumps(evaluation))
     rows = [
-        {"step": step, "loss": 1 / step, "depth/photometric": 0.5 / step, "learning_rate": 1e-4}
+        {"step": step, "loss": 1 / step, "depth/photometric": 0.5 / step, "zero": 0, "learning_rate": 1e-4}
         for step in range(1, 900)
     ]
     rows += [

@@ -26,6 +26,7 @@ LAYERS = (
     ("viewer",),
     ("commands",),
     ("main", "experiments", "benchmarks"),
+    ("__main__",),
 )
 LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 # library -> the only places (modules, or packages with all that is inside) that may import it
@@ -39,6 +40,7 @@ WALLS = {
     "mtl_depth": ("mtl_depth",),
     "absl.flags": ("mtl_depth.main", "mtl_depth.experiments", "mtl_depth.benchmarks"),
     "ml_collections": ("mtl_depth.main", "mtl_depth.experiments", "mtl_depth.benchmarks"),
+    "starlette": ("mtl_depth.viewer.server",),
     "torch": ("mtl_depth.pretrained", "mtl_depth.benchmarks"),
     "tensorflow": (),
 }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import inspect
 import re
 import textwrap
@@ -16,22 +17,32 @@ EXIT = (
 )
 
 
-def text(usage: str, modes: dict[str, str], flags: Iterable[tuple[str, Any, str]]) -> str:
+def text(usage: str, modes: dict[str, str], flags: Iterable[tuple[str, Any, str]], *, config: Config | None) -> str:
     """The whole page.
 
     Args:
         usage: first lines.
         modes: what each mode does.
         flags: (name, default, meaning) of the plain flags.
+        config: whose values are shown; None: the defaults.
     """
-    parts = [usage, "MODES", *(_entry(f"--mode={mode}", meaning) for mode, meaning in modes.items())]
+    parts = [usage, "VERBS", *(_entry(mode, meaning) for mode, meaning in modes.items())]
     parts += ["", "FLAGS"]
     parts += [_entry(f"--{name}" + (f"={default}" if default else ""), meaning) for name, default, meaning in flags]
-    parts += ["", "SETTINGS, with the defaults of mtl_depth/config.py; the file of --config overrides some"]
+    values = "the defaults of mtl_depth/config.py; the file of --config overrides some"
+    parts += ["", f"SETTINGS, with {values if config is None else 'the values that --config and the flags give'}"]
     for prefix, section in sections():
         parts += ["", f"  {prefix}: {(inspect.getdoc(section) or '').splitlines()[0].split(';')[0].rstrip('.')}"]
-        parts += [_entry(f"--{prefix}.{name}={shown}", meaning) for name, shown, meaning in settings(section)]
+        held = section() if config is None else functools.reduce(_get, prefix.split(".")[1:], config)
+        if held is None:
+            parts.append(f"  (not in this configuration; --{prefix}=build adds it with its defaults)")
+        else:
+            parts += [_entry(f"--{prefix}.{name}={shown}", meaning) for name, shown, meaning in settings(held)]
     return "\n".join([*parts, "", EXIT])
+
+
+def _get(section: Any, name: str) -> Any:
+    return getattr(section, name, None)
 
 
 def sections() -> Iterator[tuple[str, type]]:
@@ -46,13 +57,13 @@ def sections() -> Iterator[tuple[str, type]]:
     yield from walk("config", Config)
 
 
-def settings(section: type) -> Iterator[tuple[str, str, str]]:
-    """(name, default as written on the command line, meaning) of a section's own settings."""
-    meanings = dict(re.findall(r"^    (\w+): .*?  # (.+)$", inspect.getsource(section), re.MULTILINE))
+def settings(section: Any) -> Iterator[tuple[str, str, str]]:
+    """(name, value as written on the command line, meaning) of a section's own settings."""
+    meanings = dict(re.findall(r"^    (\w+): .*?  # (.+)$", inspect.getsource(type(section)), re.MULTILINE))
     for field in dataclasses.fields(section):
         if not inside(field):
-            default = field.default if field.default is not dataclasses.MISSING else field.default_factory()
-            shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+            value = getattr(section, field.name)
+            shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             yield field.name, shown, meanings.get(field.name, "")
 
 
@@ -94,6 +105,43 @@ def nearest_flag(word: str, names: Sequence[str]) -> str:
     """A hint for a flag that does not exist."""
     near = difflib.get_close_matches(word.lstrip("-").split("=")[0], names, n=1)
     return f"did you mean --{near[0]}?" if near else "--help lists all flags."
+
+
+def nearest_verb(word: str, verbs: Iterable[str]) -> str:
+    """A hint for a word that is no flag."""
+    near = difflib.get_close_matches(word, verbs, n=1)
+    return f"did you mean the verb {near[0]}, as the first word?" if near else "write flags as --name=value."
+
+
+def refused(reason: str, verbs: Iterable[str]) -> str:
+    """The sentence for a value that its flag does not take, from the words of absl."""
+    match = re.match(r"flag --([\w.]+)=(.*?): ", reason, re.DOTALL)
+    if not match:
+        return reason
+    name, value = match.groups()
+    if name == "mode":
+        near = difflib.get_close_matches(value, verbs, n=1)
+        return f"--mode={value} does not exist; did you mean {near[0]!r}?" if near else (
+            f"--mode={value} does not exist; choose one of {', '.join(verbs)}."
+        )  # fmt: skip
+    kinds = {f"{prefix}.{field.name}": field.type for prefix, section in sections() for field in _plain(section)}
+    wanted = [KINDS[kind] for kind in get_args(kinds.get(name)) or (kinds.get(name, float),) if kind in KINDS]
+    return f"--{name}={value} cannot be used; it takes {' or '.join(wanted) or 'another value'}."
+
+
+KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a word", type(None): "None"}
+
+
+def without_section(path: str, error: Exception) -> str | None:
+    """What to do where a setting's section is not in the configuration; None if the error is another one."""
+    if "is None by default" not in str(error):
+        return None
+    section = path.rpartition(".")[0]
+    return f"--{path}: this configuration has no {section}; choose one that has, or add --{section}=build before it."
+
+
+def _plain(section: type) -> list[dataclasses.Field]:
+    return [field for field in dataclasses.fields(section) if not inside(field)]
 
 
 def _entry(head: str, meaning: str) -> str:

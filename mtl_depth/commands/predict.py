@@ -15,7 +15,7 @@ from mtl_depth.data import intrinsics
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator
 from mtl_depth.geometry.camera import scale_focal
-from mtl_depth.media import image_files, inputs, point_cloud, visualize
+from mtl_depth.media import image_files, inputs, visualize
 from mtl_depth.media.inputs import Footage
 from mtl_depth.media.video_writer import Film
 from mtl_depth.prediction import cameras, output_folder, results
@@ -24,7 +24,7 @@ from mtl_depth.prediction.output_folder import OutputFolder
 from mtl_depth.prediction.predictor import Perceiver, flip_of
 from mtl_depth.prediction.results import Prediction
 from mtl_depth.runtime import log
-from mtl_depth.viewer import document
+from mtl_depth.viewer import document, frames
 
 COLUMNS = 4  # pictures side by side in the figure, and buttons of the page
 WRITES = {
@@ -167,7 +167,14 @@ def evaluation_frames(perceiver: Perceiver, config: Config, *, batch_size: int) 
         for row, image in enumerate(images):
             truth = {name: batch[name][row] for name in truths}
             name = f"{batch['drive'][row]:04d}_{batch['frame'][row]:010d}"
-            seen.append(results.make(perceiver, predictions, row, image, name=name, truth=truth))
+            one = results.make(perceiver, predictions, row, image, name=name, truth=truth)
+            if "depth" in reads and "depth" in one.arrays:
+                true = batch["depth"][row]
+                one.shown["depth_truth"] = visualize.depth_picture(true)
+                one.shown["depth_error"] = frames.error_picture(
+                    one.arrays["depth"], true, image, metric=perceiver.metric
+                )
+            seen.append(one)
     matrix = np.asarray(scale_focal(matrix, perceiver.focal_scale))
     return seen, lambda size: matrix
 
@@ -265,17 +272,6 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def page_frames(seen: list[Prediction], camera_of: Camera, *, metric: bool) -> list[document.Frame]:
-    """What the page shows of the predictions that have depth."""
-    return [
-        document.Frame(
-            one.name,
-            one.image,
-            one.shown["depth"],
-            one.arrays["depth"],
-            camera_of(one.image.shape[:2]),
-            point_cloud.farthest(one.arrays["depth"], metric=metric),
-        )
-        for one in seen
-        if "depth" in one.arrays
-    ]
+def page_frames(seen: list[Prediction], camera_of: Camera, *, metric: bool) -> list[frames.Frame]:
+    """What the page shows of the predictions."""
+    return [frames.from_prediction(one, camera_of(one.image.shape[:2]), metric=metric) for one in seen]

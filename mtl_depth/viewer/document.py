@@ -1,4 +1,4 @@
-"""One HTML file that shows a run or a prediction and needs nothing else: no network, no server, no other file."""
+"""One HTML file that shows runs or a prediction and needs nothing else: no network, no server, no other file."""
 
 import base64
 import html
@@ -6,42 +6,26 @@ import io
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import PIL.Image
 from jaxtyping import Float, UInt8
 
 from mtl_depth import table
+from mtl_depth.data import LABELS
 from mtl_depth.errors import UserError
-from mtl_depth.media import point_cloud
+from mtl_depth.media import point_cloud, visualize
 from mtl_depth.runtime import log
+from mtl_depth.tasks.classes import ID_FROM_TRAIN_ID, PALETTE
+from mtl_depth.viewer import training_curves
+from mtl_depth.viewer.frames import LARGEST_ERROR, Frame, Layer
 
 HERE = pathlib.Path(__file__).parent
 WIDEST = 960  # pixels of the pictures inside
-MOST_POINTS = 135_000  # of a cloud: 9 bytes each, a third more as text; with four frames a page stays below 8 MB
-MOST_STEPS = 300  # of a curve
-HIDDEN = ("step", "split", "learning_rate")  # columns of metrics.jsonl without a curve
-
-
-class Frame(NamedTuple):
-    """One picture of the page.
-
-    Attributes:
-        name: of its button.
-        image: the input.
-        depth_picture: coloured depth.
-        depth: at the input's size.
-        intrinsics: of the input.
-        farthest: depth beyond which the cloud has no point.
-    """
-
-    name: str
-    image: UInt8[np.ndarray, "h w 3"]
-    depth_picture: UInt8[np.ndarray, "H W 3"]
-    depth: Float[np.ndarray, "h w"]
-    intrinsics: Float[np.ndarray, "3 3"]
-    farthest: float
+MOST_POINTS = 135_000  # of a cloud: 2 bytes each, a third more as text
+SCRIPTS = {"CLOUD": "cloud.js", "CURVES": "curves.js", "PAGE": "page.js"}
+CLASSES = {label.name: label.id for label in LABELS if label.id in ID_FROM_TRAIN_ID}  # of the legend of segmentation
 
 
 def write(
@@ -53,6 +37,8 @@ def write(
     frames: Sequence[Frame] = (),
     figure: UInt8[np.ndarray, "h w 3"] | None = None,
     run: pathlib.Path | None = None,
+    runs: Sequence[pathlib.Path] = (),
+    film: pathlib.Path | None = None,
 ) -> None:
     """Writes the page.
 
@@ -61,77 +47,111 @@ def write(
         title: its heading.
         sentences: below the heading.
         metric: whether depth is in metres.
-        frames: to slide over and to turn in three dimensions.
+        frames: to look at, layer by layer and as point clouds.
         figure: the grid of predictions.
         run: folder whose table and curves are shown, as far as they are there.
+        runs: several such folders, whose curves share their charts.
+        film: a WebM file to play in the page.
     """
-    content = {
+    runs = [pathlib.Path(folder) for folder in (*([run] if run else []), *runs)]
+    rows = {folder.resolve().name: log.read_metrics(folder / "metrics.jsonl") for folder in runs}
+    content = content_of(title=title, sentences=sentences, metric=metric) | {
+        "frames": [frame_content(frame) for frame in frames],
+        "figure": None if figure is None else _picture(figure, widest=2000),
+        "film": None if film is None else f"data:video/webm;base64,{_base64(film.read_bytes())}",
+        "curves": training_curves.charts(rows),
+        **_numbers(runs),
+    }
+    path.write_text(page(content), encoding="utf-8")
+
+
+def content_of(*, title: str, sentences: Sequence[str], metric: bool) -> dict[str, Any]:
+    """What every page holds, with no frame, table or curve."""
+    stops = visualize.color_map(np.linspace(0, 1, 17, dtype=np.float32)[None])[0]
+    return {
         "title": title,
         "sentences": list(sentences),
-        "unit": "in metres" if metric else "up to scale",
-        "frames": [_frame(frame) for frame in frames],
-        "figure": None if figure is None else _picture(figure, widest=2000),
-        **_numbers(run),
-        "curves": [] if run is None else curves(log.read_metrics(run / "metrics.jsonl")),
+        "unit": "m" if metric else "",
+        "frames": [],
+        "figure": None,
+        "film": None,
+        "tables": [],
+        "notes": [],
+        "curves": [],
+        "classes": [[name, _hex(PALETTE[label_id])] for name, label_id in CLASSES.items()],
+        "colors": [_hex(stop) for stop in stops],
+        "largest_error": LARGEST_ERROR,
     }
+
+
+def page(content: Mapping[str, Any], *, serve: bool = False) -> str:
+    """The whole HTML text.
+
+    Args:
+        content: of `content_of`, completed.
+        serve: with the controls that send pictures to the server that the page comes from.
+    """
     text = (HERE / "page.html").read_text(encoding="utf-8")
-    text = text.replace("<title>mtl_depth</title>", f"<title>{html.escape(title)}</title>")
-    for mark, file in (("STYLE", "page.css"), ("CLOUD", "cloud.js"), ("PAGE", "page.js")):
+    title = html.escape(content["title"])
+    text = text.replace("<title>mtl_depth</title>", f"<title>{title}</title>")
+    if serve:
+        text = text.replace("default-src 'none';", "default-src 'none'; connect-src 'self';")
+    files = {"STYLE": "page.css", **SCRIPTS, **({"SERVE": "serve.js"} if serve else {})}
+    for mark, file in files.items():
         text = text.replace(f"/*{mark}*/", (HERE / file).read_text(encoding="utf-8"))
     # A "</script>" in a name would end the element that holds the data.
-    path.write_text(text.replace("/*DATA*/", json.dumps(content).replace("<", "\\u003c")), encoding="utf-8")
+    return text.replace("/*SERVE*/", "").replace("/*DATA*/", json.dumps(content).replace("<", "\\u003c"))
 
 
-def curves(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Every logged number as `{"name", "points": [[step, value], ...]}`, thinned; what was scored on a split last."""
-    found: dict[str, list[list[float]]] = {}
-    for row in rows:
-        prefix = f"{row['split']}: " if "split" in row else ""
-        if prefix:  # of the many scores, the ones to steer by
-            row = {name: row[name] for name in row if name in SCORES} | {"step": row["step"]}
-        for name, value in row.items():
-            if name not in HIDDEN and isinstance(value, int | float) and np.isfinite(value):
-                found.setdefault(prefix + name, []).append([row["step"], value])
-    ordered = sorted(found, key=lambda name: (": " in name, name != "loss", name))
-    thinned = {name: found[name][:: max(1, len(found[name]) // MOST_STEPS)] for name in ordered}
-    return [{"name": name, "points": points} for name, points in thinned.items() if len(points) > 1]
-
-
-SCORES = ("depth/median_scaled/abs_rel", "depth/unscaled/abs_rel", "semantic/miou", "instance/pq", "instance/ap")
-
-
-def _numbers(run: pathlib.Path | None) -> dict[str, list[str]]:
-    """The run's Table 1 and what a reader has to know of it."""
-    if run is None:
-        return {"tables": [], "notes": []}
-    try:
-        runs = [table.load(run)]
-    except UserError as error:
-        return {"tables": [], "notes": [str(error)]}
-    return {"tables": [table.table(table.rows(runs)), *table.segmentation(runs)], "notes": table.notes(runs)}
-
-
-def _frame(frame: Frame) -> dict[str, Any]:
-    cloud = point_cloud.from_depth(
-        frame.depth, frame.image, frame.intrinsics, farthest=frame.farthest, most=MOST_POINTS
-    )
-    width, stride = frame.image.shape[1], point_cloud.stride(frame.depth.shape, MOST_POINTS)
-    largest = float(np.abs(cloud.points).max()) if len(cloud.points) else 1.0
-    scale = largest / 32767
+def frame_content(frame: Frame) -> dict[str, Any]:
+    """A frame as the page's scripts read it; pictures are data addresses, depth is base64."""
+    layers = frame.layers
+    if not layers and frame.depth_picture is not None:
+        layers = [Layer("Depth", frame.depth_picture)]
+    depths = frame.others or ({} if frame.depth is None else {"": frame.depth})
     return {
         "name": frame.name,
-        "input": _picture(frame.image),
-        "depth": _picture(frame.depth_picture),
-        "cloud": {
-            "count": len(cloud.points),
-            "points": _base64(np.rint(cloud.points / scale).astype("<i2").tobytes()),
-            "colors": _base64(cloud.colors.tobytes()),
-            "scale": scale,
-            "middle": float(np.median(cloud.points[:, 2])) if len(cloud.points) else 1.0,
-            "focal": float(frame.intrinsics[0, 0] / width),
-            "columns": width / stride,
-        },
+        "layers": [{"name": "Picture", "picture": _picture(frame.image), "legend": ""}]
+        + [layer._asdict() | {"picture": _picture(layer.picture)} for layer in layers],
+        "clouds": [_cloud(name, depth, frame) for name, depth in depths.items()],
     }
+
+
+def _cloud(name: str, depth: Float[np.ndarray, "h w"], frame: Frame) -> dict[str, Any]:
+    """Depth on a grid of pixels as 16-bit numbers, 0 where the cloud has no point."""
+    matrix = np.asarray(frame.intrinsics, np.float64)
+    cloud = point_cloud.from_depth(depth, frame.image, matrix, farthest=frame.farthest, most=MOST_POINTS)
+    step = point_cloud.stride(depth.shape, MOST_POINTS)
+    grid = np.zeros(depth[step // 2 :: step, step // 2 :: step].shape)
+    z = cloud.points[:, 2].astype(np.float64)
+    u, v = np.rint((cloud.points @ matrix[:2].T) / z[:, None]).astype(int).T
+    grid[v // step, u // step] = z
+    scale = (grid.max() or 1.0) / 65535
+    return {
+        "name": name,
+        "depths": _base64(np.rint(grid / scale).astype("<u2").tobytes()),
+        "scale": scale,
+        "rows": grid.shape[0],
+        "columns": grid.shape[1],
+        "step": step,
+        "size": list(depth.shape),
+        "camera": [matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]],
+    }
+
+
+def _numbers(folders: Sequence[pathlib.Path]) -> dict[str, list[str]]:
+    """Table 1 of the runs that were evaluated, and what a reader has to know of it; no path of this machine."""
+    runs, notes = [], []
+    for folder in folders:
+        if (folder / "evaluation.json").exists():
+            name = folder.resolve().name
+            try:
+                runs.append(table.load(folder)._replace(folder=pathlib.Path(name)))
+            except UserError:
+                notes.append(f"The evaluation of {name} cannot be read; evaluate it again.")
+    if not runs:
+        return {"tables": [], "notes": notes}
+    return {"tables": [table.table(table.rows(runs)), *table.segmentation(runs)], "notes": notes + table.notes(runs)}
 
 
 def _picture(picture: UInt8[np.ndarray, "h w 3"], *, widest: int = WIDEST) -> str:
@@ -142,6 +162,10 @@ def _picture(picture: UInt8[np.ndarray, "h w 3"], *, widest: int = WIDEST) -> st
     file = io.BytesIO()
     image.save(file, "JPEG", quality=88)
     return f"data:image/jpeg;base64,{_base64(file.getvalue())}"
+
+
+def _hex(color: UInt8[np.ndarray, "3"]) -> str:
+    return "#" + "".join(f"{value:02x}" for value in color)
 
 
 def _base64(data: bytes) -> str:

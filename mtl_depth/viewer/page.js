@@ -1,7 +1,11 @@
 "use strict";
-// Fills the page from the JSON inside it. Nothing is fetched: pictures are data addresses, clouds base64.
+// Fills the page from the JSON inside it. Nothing is fetched: pictures are data addresses, depth is base64.
 const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
+const TICKS = [0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 80, 150, 300];
+const viewer = cloudViewer(at("cloud"), data.unit);
+const NARROW = matchMedia("(max-width: 1100px)"); // the legend is below the picture
+let chosen = -1;
 
 function element(name, text, parent) {
   const made = document.createElement(name);
@@ -10,7 +14,7 @@ function element(name, text, parent) {
   return made;
 }
 
-// A markdown table as mtl_depth.scores.aligned writes it.
+// A markdown table as mtl_depth.evaluation.score_tables.aligned writes it.
 function showTable(markdown) {
   const table = element("table", "", at("tables"));
   markdown.split("\n").forEach((line, index) => {
@@ -28,40 +32,94 @@ function showTable(markdown) {
   });
 }
 
-function svg(name, attributes, parent) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  parent.append(made);
-  return made;
+// The options of a select, keeping what is chosen where it still exists.
+function offer(select, names, preferred) {
+  const kept = names.includes(select.value) ? select.value : names.includes(preferred) ? preferred : names[0];
+  select.replaceChildren(...names.map((name) => new Option(name, name)));
+  select.value = kept;
 }
 
-// Three digits, few enough characters for the margin of a chart.
-function inShort(value) {
-  return value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(1) : value.toPrecision(3);
+const layer = (name) => data.frames[chosen].layers.find((one) => one.name === name);
+
+function showLayers() {
+  const [left, right] = [layer(at("left").value), layer(at("right").value)];
+  [at("above").src, at("below").src] = [left.picture, right.picture];
+  const shown = right === left ? [right] : [left, right];
+  at("legend").firstElementChild.replaceChildren();
+  const kinds = shown.filter((one, i) => one.legend && shown.findIndex((other) => other.legend === one.legend && other.nearest === one.nearest) === i);
+  for (const one of kinds) ({ depth: depthLegend, error: errorLegend, classes: classLegend })[one.legend](one);
 }
 
-// One small chart: steps to the right, values upwards.
-function showCurve(curve) {
-  const box = element("figure", "", at("curves"));
-  element("figcaption", curve.name, box);
-  const [width, height, left, bottom] = [300, 140, 44, 16];
-  const chart = svg("svg", { viewBox: `0 0 ${width} ${height}` }, box);
-  const steps = curve.points.map((p) => p[0]), values = curve.points.map((p) => p[1]);
-  const [first, last] = [Math.min(...steps), Math.max(...steps)];
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const x = (step) => left + ((step - first) / (last - first || 1)) * (width - left - 8);
-  const y = (value) => height - bottom - 6 - ((value - low) / (high - low || 1)) * (height - bottom - 16);
-  for (const value of low === high ? [low] : [low, (low + high) / 2, high]) {
-    svg("line", { x1: left, x2: width - 8, y1: y(value), y2: y(value), stroke: "#e0e0e0" }, chart);
-    svg("text", { x: left - 4, y: y(value) + 3, "text-anchor": "end" }, chart).textContent = inShort(value);
+function colorScale(title, marks, colors) {
+  const box = element("div", "", at("legend").firstElementChild);
+  element("h3", title, box);
+  const bar = element("div", "", box), flat = NARROW.matches;
+  bar.className = "scale";
+  bar.style.background = `linear-gradient(${flat ? "to right" : "to bottom"}, ${colors.join(", ")})`;
+  for (const [text, share] of marks) element("span", text, bar).style[flat ? "left" : "top"] = `${100 * share}%`;
+}
+
+function depthLegend(one) {
+  const marks = [];
+  for (const depth of TICKS) {
+    const share = 1 - one.nearest / depth; // colours go with inverse depth
+    if (depth >= one.nearest && share - (marks.length ? marks[marks.length - 1][1] : -1) > 0.13) marks.push([`${depth} ${data.unit}`, share]);
   }
-  svg("text", { x: left, y: height - 4 }, chart).textContent = first;
-  svg("text", { x: width - 8, y: height - 4, "text-anchor": "end" }, chart).textContent = `step ${last}`;
-  const path = curve.points.map((p) => `${x(p[0]).toFixed(1)},${y(p[1]).toFixed(1)}`).join(" ");
-  svg("polyline", { points: path, fill: "none", stroke: "#8c2981", "stroke-width": 1.5 }, chart);
-  if (curve.points.length < 30) {
-    for (const p of curve.points) svg("circle", { cx: x(p[0]), cy: y(p[1]), r: 2, fill: "#8c2981" }, chart);
+  colorScale(`${one.name} (${data.unit ? "metres" : "up to scale"})`, marks, [...data.colors].reverse());
+}
+
+function errorLegend() {
+  const largest = Math.round(100 * data.largest_error);
+  colorScale("Error, share of the depth", [["0 %", 0], [`${largest / 2} %`, 0.5], [`${largest} %+`, 1]], data.colors);
+}
+
+function classLegend() {
+  const box = element("div", "", at("legend").firstElementChild);
+  element("h3", "Classes", box);
+  const list = element("div", "", box);
+  list.className = "classes";
+  for (const [name, color] of data.classes) {
+    const entry = element("div", "", list);
+    entry.className = "class";
+    element("i", "", entry).style.background = color;
+    entry.append(name);
   }
+}
+
+function showFrame(index) {
+  chosen = index;
+  const frame = data.frames[index], names = frame.layers.map((one) => one.name);
+  [...at("frames").children].forEach((entry, i) => entry.setAttribute("aria-selected", i === index));
+  at("frames").children[index].scrollIntoView({ block: "nearest", inline: "nearest" });
+  const start = names.filter((name) => name !== "Picture");
+  offer(at("left"), names, frame.clouds.length > 1 ? start[0] : "Picture");
+  offer(at("right"), names, frame.clouds.length > 1 ? start.find((name) => name !== start[0] && name.startsWith("Depth,")) : start[0]);
+  showLayers();
+  at("space").hidden = !frame.clouds.length;
+  if (!frame.clouds.length) return;
+  offer(at("shape"), frame.clouds.map((cloud) => cloud.name));
+  offer(at("paint"), names, "Picture");
+  showCloud();
+}
+
+function showCloud() {
+  const cloud = data.frames[chosen].clouds.find((one) => one.name === at("shape").value);
+  const count = viewer.show(cloud);
+  viewer.paint(layer(at("paint").value).picture);
+  at("whose").hidden = data.frames[chosen].clouds.length < 2;
+  at("points").textContent = `${count.toLocaleString("en")} points, ${data.unit ? "in metres" : "up to scale"}`;
+}
+
+function addFrame(frame) {
+  const index = data.frames.indexOf(frame);
+  const entry = element("div", "", at("frames"));
+  entry.className = "frame";
+  entry.setAttribute("role", "option");
+  const small = element("img", "", entry);
+  [small.src, small.alt] = [frame.layers[0].picture, ""];
+  element("span", frame.name.length > 16 ? `\u2026${frame.name.slice(-15)}` : frame.name, entry).title = frame.name;
+  entry.addEventListener("click", () => showFrame(index));
+  at("look").hidden = false;
 }
 
 function slide() {
@@ -70,13 +128,16 @@ function slide() {
   at("line").style.left = `${share}%`;
 }
 
-function showFrame(index, viewer) {
-  const frame = data.frames[index];
-  [...at("frames").children].forEach((button, i) => button.classList.toggle("chosen", i === index));
-  at("above").src = frame.input;
-  at("below").src = frame.depth;
-  viewer.show(frame.cloud);
-  at("points").textContent = `${frame.cloud.count.toLocaleString("en")} points, ${data.unit}.`;
+// The depth below the pointer, where the cloud has a point.
+function tellDepth(event) {
+  const cloud = data.frames[chosen].clouds[0], box = at("compare").getBoundingClientRect();
+  if (!cloud) return;
+  cloud.values ??= new Uint16Array(Uint8Array.from(atob(cloud.depths), (letter) => letter.charCodeAt(0)).buffer);
+  const cell = (share, size, most) => Math.min(most - 1, Math.max(0, Math.floor((share * size) / cloud.step)));
+  const column = cell((event.clientX - box.left) / box.width, cloud.size[1], cloud.columns);
+  const row = cell((event.clientY - box.top) / box.height, cloud.size[0], cloud.rows);
+  const depth = cloud.values[row * cloud.columns + column] * cloud.scale;
+  at("value").textContent = depth ? `${depth.toPrecision(3)} ${data.unit}` : "";
 }
 
 document.title = data.title;
@@ -84,17 +145,26 @@ at("title").textContent = data.title;
 at("sentences").textContent = data.sentences.join(" ");
 data.tables.forEach(showTable);
 data.notes.forEach((note) => element("li", note, at("notes")));
-data.curves.forEach(showCurve);
+showCharts(data.curves, at("curves"), at("runs"));
 if (data.figure) at("grid").src = data.figure;
-at("numbers").hidden = !data.tables.length && !data.notes.length;
-at("training").hidden = !data.curves.length;
-at("figure").hidden = !data.figure;
-at("look").hidden = !data.frames.length;
+if (data.film) at("movie").src = data.film;
+for (const [id, there] of [["numbers", data.tables.length + data.notes.length], ["training", data.curves.length], ["figure", data.figure], ["film", data.film], ["look", data.frames.length]]) at(id).hidden = !there;
 at("slider").addEventListener("input", slide);
-if (data.frames.length) {
-  const viewer = cloudViewer(at("cloud"));
-  data.frames.forEach((frame, index) => {
-    element("button", frame.name, at("frames")).addEventListener("click", () => showFrame(index, viewer));
-  });
-  showFrame(0, viewer);
-}
+at("slider").addEventListener("pointermove", tellDepth);
+at("slider").addEventListener("pointerleave", () => (at("value").textContent = ""));
+for (const id of ["left", "right"]) at(id).addEventListener("change", showLayers);
+at("shape").addEventListener("change", showCloud);
+at("paint").addEventListener("change", () => viewer.paint(layer(at("paint").value).picture));
+at("size").addEventListener("input", () => viewer.change({ size: Number(at("size").value) }));
+at("axes").addEventListener("change", () => viewer.change({ axes: at("axes").checked }));
+at("reset").addEventListener("click", viewer.reset);
+at("zoom").addEventListener("click", () => at("zoom").classList.toggle("large"));
+at("frames").addEventListener("keydown", (event) => {
+  const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+  if (!by) return;
+  event.preventDefault();
+  showFrame((chosen + by + data.frames.length) % data.frames.length);
+});
+NARROW.addEventListener("change", () => chosen >= 0 && showLayers());
+data.frames.forEach(addFrame);
+if (data.frames.length) showFrame(0);

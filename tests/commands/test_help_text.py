@@ -7,7 +7,7 @@ import pytest
 from mtl_depth.commands import help_text
 from mtl_depth.config import Config, DepthTask, InstanceTask, SemanticTask, Tasks, to_dict
 
-EVERYTHING = [(prefix, *entry) for prefix, section in help_text.sections() for entry in help_text.settings(section)]
+EVERYTHING = [(prefix, *entry) for prefix, section in help_text.sections() for entry in help_text.settings(section())]
 
 
 @pytest.mark.parametrize("setting", EVERYTHING, ids=lambda setting: f"{setting[0]}.{setting[1]}")
@@ -32,8 +32,8 @@ def test_defaults_are_shown_as_they_are_written():
 
 
 def test_the_page_has_modes_flags_settings_and_exit_status():
-    page = help_text.text("Usage.", {"sing": "sings"}, [("volume", "11", "how loud")])
-    assert page.startswith("Usage.") and "--mode=sing" in page and "--volume=11" in page and "how loud" in page
+    page = help_text.text("Usage.", {"sing": "sings"}, [("volume", "11", "how loud")], config=None)
+    assert page.startswith("Usage.") and "  sing" in page and "--volume=11" in page and "how loud" in page
     assert all(f"--{prefix}.{name}={default}" in page for prefix, name, default, _ in EVERYTHING)
     assert all(len(line) <= help_text.WIDTH for line in page.splitlines() if "--" not in line)
     assert "Exit status" in page
@@ -63,3 +63,23 @@ def test_settings_that_exist_are_not_misspelt():
 def test_misspelt_flags():
     assert help_text.nearest_flag("--workdri=x", ["workdir", "mode"]) == "did you mean --workdir?"
     assert help_text.nearest_flag("--zzz", ["workdir"]) == "--help lists all flags."
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        ("flag --mode=eval: value should be", "--mode=eval does not exist; did you mean 'evaluate'?"),
+        ("flag --mode=zzz: value should be", "--mode=zzz does not exist; choose one of train, evaluate."),
+        ("flag --config.train.steps=a: invalid", "--config.train.steps=a cannot be used; it takes a whole number or N"),
+        ("flag --config.train.augment=a: Non-boolean", "--config.train.augment=a cannot be used; it takes True or F"),
+        ("flag --truth_scale=a: could not", "--truth_scale=a cannot be used; it takes a number."),
+        ("Missing value for flag --input", "Missing value for flag --input"),
+    ],
+)
+def test_refused_values(reason, sentence):
+    assert help_text.refused(reason, ["train", "evaluate"]).startswith(sentence)
+
+
+def test_words_that_are_no_verbs():
+    assert help_text.nearest_verb("predct", ["predict"]) == "did you mean the verb predict, as the first word?"
+    assert help_text.nearest_verb("zzz", ["predict"]) == "write flags as --name=value."

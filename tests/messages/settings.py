@@ -2,11 +2,15 @@
 
 import dataclasses
 import importlib.util
+import socket
+import sys
 
+import fake_run
 import jax
 from messages.rows import Row, depth, main, row, written
 
 from mtl_depth import config
+from mtl_depth.commands import page, serve
 from mtl_depth.data import intrinsics
 from mtl_depth.experiments import curves, table1
 from mtl_depth.models import network
@@ -63,6 +67,22 @@ def no_matplotlib(at, patch):
     curves.check()
 
 
+def page_of_nothing(at):
+    written(at / "a.png", b"no picture")
+    page.run([fake_run.folder("depth")], str(at / "a.png"), str(at))
+
+
+def no_uvicorn(at, patch):
+    patch.setitem(sys.modules, "uvicorn", None)
+    serve.run(config.Config(), at, host="127.0.0.1", port=0)
+
+
+def taken_port(at, patch):
+    patch.setattr(serve, "make_app", lambda *_, **__: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        serve.run(config.Config(), at, host="127.0.0.1", port=taken.getsockname()[1])
+
+
 def other_study(at):
     smoke = next(iter(table1.SCALES.values()))
     table1.claim(smoke, at)
@@ -71,23 +91,35 @@ def other_study(at):
 
 ROWS: list[Row] = [
     # flags
-    row("main._dispatch: --config=FILE", "no configuration", main("--workdir={at}"), "--config=FILE is needed"),
+    row("main._dispatch: NO_CONFIG", "no configuration", main("--workdir={at}"), "--config=FILE is needed"),
+    row("main._parse: NO_CONFIG", "a setting of no configuration", main("--config.train.steps=3"),
+        "--config=FILE is needed", "--config=instance"),
     row("main._dispatch: --workdir", "no run folder", main("--config=configs/depth.py"), "--workdir=DIR is needed"),
     row("main._dispatch: --{} is for", "a flag of another mode", depth("--write=cloud"),
         "--write is for --mode=predict, not for --mode=train"),
     row("main._dispatch: --mode=evaluate --input", "pictures without truth", depth("--mode=evaluate", "--input={at}"),
         "--input needs --truth=FOLDER"),
     row("main._parse: --{} is not", "an unknown flag", depth("--workdri=x"), "--workdri is not", "mean --workdir?"),
-    row("main._parse: {} is not a flag", "a word without dashes", depth("train"), "'train' is not a flag", "--name"),
-    row("main._parse: str(error)", "an unknown mode", depth("--mode=trian"), "mode", "trian", "train|evaluate"),
+    row("commands.page.run: The runs", "runs of one name", main("page", "{at}/a/run", "{at}/b/run"),
+        "{at}/a/run, {at}/b/run", "different names"),
+    row("commands.page.run: --input", "no picture of a page", page_of_nothing, "--input=", "no picture that can be"),
+    row("commands.serve.run: --mode=serve needs", "no library for a server", no_uvicorn, "pip install", "[serve]"),
+    row("commands.serve.run: --port", "a port that is taken", taken_port, "--port=", "--host=127.0.0.1"),
+    row("main._parse: {} is not a flag", "a word without dashes", depth("streets"), "'streets' is not", "--name"),
+    row("main._parse: {} is not a flag", "a misspelt verb", main("trian", "--config=depth"), "the verb train"),
+    row("main._parse: help_text.refused", "an unknown mode", depth("--mode=eval"), "--mode=eval", "mean 'evaluate'?"),
     row("main._parse: _setting", "a misspelt setting", depth("--config.train.step=3"), "step", "mean 'steps'?"),
     row("main._parse: _setting", "a misspelt section", depth("--config.trian.steps=3"), "trian", "mean 'train'?"),
     row("main._parse: _setting", "a setting's section left out", depth("--config.motion=recorded"),
         "--config.tasks.depth.motion?"),
-    row("main._parse: str(error)", "an ill-typed setting", depth("--config.train.steps=many"),
-        "config.train.steps", "many"),
-    row("main._check_file", "a wrong path of the configuration", main("--config=configs/dept.py", "--workdir={at}"),
-        "there is no file configs/dept.py", "configs/depth.py"),
+    row("main._parse: _setting", "a section left out", depth("--config.tasks.semantic.weight=1"),
+        "--config.tasks.semantic.weight", "no config.tasks.semantic", "--config.tasks.semantic=build"),
+    row("main._parse: help_text.refused", "an ill-typed setting", depth("--config.train.steps=many"),
+        "--config.train.steps=many", "a whole number or None"),
+    row("commands.arguments.config_file", "a wrong path of the configuration",
+        main("--config=configs/dept.py", "--workdir={at}"), "there is no file configs/dept.py", "--config=depth?"),
+    row("commands.arguments.config_file", "an unknown configuration", main("--config=zzz", "--workdir={at}"),
+        "there is no file zzz", "baseline, depth, instance"),
     row("configs.tiny.get_config: configs/tiny.py:", "an unknown variant",
         main("--config=configs/tiny.py:dept", "--workdir={at}"), "configs/tiny.py:dept", "the variants are depth"),
     # sizes, batches, numbers

@@ -1,0 +1,94 @@
+"""The words of a command line before they are parsed: verbs, configurations by name, `~` in paths."""
+
+import difflib
+import pathlib
+import re
+from collections.abc import Collection, Sequence
+
+import mtl_depth
+from mtl_depth.errors import UserError
+
+PACKAGE = pathlib.Path(mtl_depth.__file__).parent
+# Inside an installed package; in the repository the folder stands next to the package.
+CONFIGS = next(folder for folder in (PACKAGE / "configs", PACKAGE.parent / "configs") if folder.is_dir())
+SAVED = pathlib.Path(__file__).with_name("saved_config.py")
+PATHS = re.compile(
+    r"--?(?:workdir|input|output|truth|intrinsics|config|config\.data\.data_dir|config\.data\.manual_dir|"
+    r"config\.weights|config\.model\.encoder_weights|config\.initial_weights)=~"
+)  # flags that hold a path; a shell expands `~` only at the beginning of a word
+
+
+def as_flags(argv: Sequence[str], verbs: Collection[str], *, starter: Collection[str]) -> list[str]:
+    """The command line as flags alone can say it, with --config before everything else.
+
+    Args:
+        argv: the program's name and its arguments. The first argument may be a verb: `predict` means --mode=predict.
+        verbs: all of them.
+        starter: the verbs that use the starter model where neither --config nor --workdir is given.
+
+    Raises:
+        UserError: the file of --config does not exist.
+    """
+    program, *words = argv
+    if words and words[0] in verbs:
+        words[0] = f"--mode={words[0]}"
+    words = [_expanded(word) for word in words]
+    given = value_of(words, "config")
+    workdir = value_of(words, "workdir")
+    if given is not None:
+        config = [f"--config={config_file(given)}"]
+    elif workdir is not None and (pathlib.Path(workdir) / "config.json").is_file():
+        config = [f"--config={SAVED}:{workdir}"]
+    elif workdir is None and value_of(words, "mode") in starter:
+        config = [f"--config={SAVED}"]
+    else:
+        config = []
+    return [program, *config, *_without(words, "config")]
+
+
+def config_file(name: str) -> str:
+    """The file of a configuration, with its variant.
+
+    Args:
+        name: a file, or a packaged configuration: `configs/instance.py`, `instance`, `tiny:depth`.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    stem, colon, variant = name.partition(":")
+    path, packaged = pathlib.Path(stem), (CONFIGS / pathlib.Path(stem).name).with_suffix(".py")
+    if path.is_file():
+        return name
+    if str(path.parent) in (".", "configs") and path.suffix in ("", ".py") and packaged.is_file():
+        return f"{packaged}{colon}{variant}"
+    names = sorted(file.stem for file in CONFIGS.glob("*.py"))
+    near = difflib.get_close_matches(path.stem, names, n=1)
+    hint = f"did you mean --config={near[0]}?" if near else f"the packaged ones are {', '.join(names)}."
+    raise UserError(f"--config={name}: there is no file {path}; {hint}")
+
+
+def value_of(words: Sequence[str], flag: str) -> str | None:
+    """The last value that a flag has, as `--flag=value` or as `--flag value`; None without it."""
+    found = None
+    for word, following in zip(words, [*words[1:], ""]):
+        match = re.fullmatch(rf"--?{flag}(?:=(.*))?", word, re.DOTALL)
+        if match:
+            found = following if match[1] is None else match[1]
+    return found
+
+
+def _without(words: Sequence[str], flag: str) -> list[str]:
+    """The words without a flag and its values."""
+    kept, skip = [], False
+    for word in words:
+        if not skip and not re.match(rf"--?{flag}(=|$)", word):
+            kept.append(word)
+        skip = word in (f"-{flag}", f"--{flag}")
+    return kept
+
+
+def _expanded(word: str) -> str:
+    if not PATHS.match(word):
+        return word
+    flag, _, path = word.partition("=")
+    return f"{flag}={pathlib.Path(path).expanduser()}"
