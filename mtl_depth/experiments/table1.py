@@ -51,7 +51,7 @@ def run(
                 scoring.score(folder_of(out, name, seed), held_out_dir)
         except Stopped:
             finished = False
-            log.say("Stopped, everything is saved; the same command goes on.")
+            log.say("Stopped, everything is saved; run the same command to resume.")
     begun = {name for name in ARMS for seed in range(seeds) if folder_of(out, name, seed).exists()}
     shown = [name for name in ARMS if name in begun or name in names]
     report.write(scale, out, seeds=seeds, names=shown, command=command)
@@ -133,7 +133,7 @@ def main(argv: Sequence[str]) -> int:
         help=f"arms to train and report (the variants {', '.join(VARIANTS)}); there are also "
         f"{', '.join(name for name in ARMS if name not in VARIANTS)}",
     )  # fmt: skip
-    parser.add_argument("--minutes", type=float, help="stop after so long, saved; the same command goes on")
+    parser.add_argument("--minutes", type=float, help="stop after this many minutes, saved; the same command resumes")
     options = parser.parse_args(argv)
     try:
         names = options.only.split(",")
