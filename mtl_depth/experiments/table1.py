@@ -2,7 +2,7 @@
 
 Draws two synthetic cities, trains depth alone and beside semantics, instances and both, over several seeds with the
 same budget, weights, batches and augmentation for all variants of a seed, scores them on a street that nothing was
-trained or chosen on, and writes out/table1_small/report.md. Started again it goes on where it stopped, also in
+trained or chosen on, and writes out/table1_small/report.md. Started again it resumes where it stopped, also in
 mid-training.
 """
 

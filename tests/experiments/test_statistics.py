@@ -32,7 +32,7 @@ def test_one_seed_resolves_nothing():
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 10])
-def test_resolved_is_the_t_test_at_five_percent(count):
+def test_significant_is_the_t_test_at_five_percent(count):
     generator = np.random.default_rng(count)
     seen = set()
     for _ in range(60):

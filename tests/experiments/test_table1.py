@@ -1,4 +1,4 @@
-"""The study's command: what it leaves undone it goes on with, and what it says of what it has."""
+"""The study's command: what it resumes, and what it reports of what it has."""
 
 import dataclasses
 import json
