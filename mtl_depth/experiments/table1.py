@@ -79,7 +79,7 @@ def announce(scale: Scale) -> None:
         config = variants.configuration(scale, arm, seed=0, data_dir=pathlib.Path())
         rate = speed.steps_a_second(config)
         hours[name] = steps / rate / 3600
-        log.say(f"{arm.title}: {rate:.3g} steps a second without reading, {steps} steps take {hours[name]:.3g} h")
+        log.say(f"{arm.title}: {rate:.3g} steps per second without reading, {steps} steps take {hours[name]:.3g} h")
     log.say(f"A whole seed of all four variants takes {sum(hours.values()):.3g} h.")
 
 
