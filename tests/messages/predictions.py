@@ -146,8 +146,6 @@ ROWS: list[Row] = [
         "--output={at}/in/out lies inside the input {at}/in"),
     row("prediction.output_folder._is_free", "a file as output",
         lambda at: output_folder.claim(written(at / "out")), "{at}/out is a file", "give a folder"),
-    row("prediction.output_folder.check_writable", "an output below a file",
-        lambda at: output_folder.claim(written(at / "file") / "out"), "{at}/file/out cannot be written"),
     row("commands.predict.predict_footage", "no picture that can be read", predicting({"a.png": b"no picture"}),
         "None of the 1 pictures", "{at}/in/a.png cannot be read"),
     row("commands.predict.evaluation_frames", "nothing to show", predicting_nothing, "The split val of data",
