@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import fcntl
 import io
+import os
 import pathlib
 import re
 import shlex
@@ -65,6 +66,13 @@ def build(
     started = time.perf_counter()
     _check_numbers(size, workers)
     data_dir = expand(data_dir)
+    try:
+        str(data_dir).encode()
+    except UnicodeEncodeError:
+        raise DatasetError(
+            f"--data_dir={os.fsencode(data_dir).decode('utf-8', 'replace')} is not UTF-8, and the writer of records "
+            "takes no other names; pass another --data_dir"
+        ) from None
     if video is None:
         manual_dir = expand(manual_dir)
         if not manual_dir.is_dir():

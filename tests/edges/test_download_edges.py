@@ -229,7 +229,10 @@ CASES = [
     Case(2, "wildcards", in_place("a*b?c"), 0, ("built: 8 frames",)),
     Case(2, "other scripts", in_place("données 日本"), 0, ("built: 8 frames",)),
     Case(2, "a percent and an at sign", in_place("50%@home"), 0, ("built: 8 frames",)),
-    Case(2, "no worker at all", tree, 2, ("--workers=0",), ("--workers=0",)),
+    Case(2, "a name that is not UTF-8", in_place(os.fsdecode(b"stra\xdfe")), 0, ("built: 8 frames",)),
+    Case(2, "a data_dir that is not UTF-8", tree, 2, ("is not UTF-8",),
+         (os.fsdecode(b"--data_dir=stra\xdfe"),)),
+    Case(1, "no worker at all", tree, 2, ("--workers=0",), ("--workers=0",)),
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from messages.rows import Row, build, row, written
 from mtl_depth.config import Data
 from mtl_depth.data import batches, footage, intrinsics, open_dataset, records
 from tfds_kitti360 import files, films, layout, pictures
+from tfds_kitti360.build import build as build_dataset
 from tfds_kitti360.video import intrinsics as cameras
 
 SIZE = own_video.SIZE
@@ -183,6 +184,8 @@ ROWS: list[Row] = [
     row(f"{_CAMERAS}._colmap: {{}} is of another", "a fisheye of COLMAP", camera("1 FOV 160 96 1 1 2 3 4\n"),
         "{at}/camera.txt is of another camera model (FOV)"),
     # downloads
+    row("tfds_kitti360.build.build: --data_dir={} is not UTF-8", "a folder of another encoding",
+        lambda at: build_dataset(data_dir=os.fsdecode(b"stra\xdfe"), manual_dir=at), "is not UTF-8", "--data_dir"),
     row("tfds_kitti360.build._check_numbers: --workers", "no worker", build("--manual_dir={at}", "--workers=0"),
         "--workers=0 is too small"),
     row("tfds_kitti360.build._check_numbers: --size", "sides that are not halved five times",
