@@ -65,6 +65,15 @@ def two_cameras(at):
     return build("--video={at}/frames")(at)
 
 
+def edited_note(at):
+    own_video.folder(at / "frames", own_video.frames(range(0, 16, 4)))
+    command = build("--video={at}/frames", "--size=64x96")
+    assert command(at) == 0
+    note = at / "built/video_frames/video.json"
+    note.write_text(note.read_text().replace('"size": [', '"size": [ 1,'))
+    return command(at)
+
+
 def closed(function):
     def provoke(at, patch):
         patch.setattr(os, "open", refused)
@@ -167,6 +176,8 @@ ROWS: list[Row] = [
         "{at}/poses.txt cannot be read (Permission denied)"),
     row("tfds_kitti360.video.frames._folder: {} holds", "frames of two cameras", two_cameras,
         "{at}/frames holds several sequences", "0_l.png, 0_r.png"),
+    row("tfds_kitti360.video.make.write_download: {} was edited", "a note of what was read, edited", edited_note,
+        "{at}/built/video_frames/video.json was edited or damaged", "restore it"),
     # cameras
     row("data.intrinsics.read: {} has a lens", "pictures through a lens", lens, "{at}/camera.txt has a lens",
         "undistort"),
