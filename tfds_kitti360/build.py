@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not videos and any(value is not None for value in camera.values()):
             raise DatasetError("--intrinsics, --fov and --fps describe a --video; KITTI-360 brings its own calibration")
+        _check_numbers(options["size"], options["workers"])
         print(build(**options, video=Request(tuple(videos), **camera) if videos else None))
     except DatasetError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -64,7 +65,6 @@ def build(
       DatasetError: the download cannot be used as it is, or `data_dir` holds a build with other settings.
     """
     started = time.perf_counter()
-    _check_numbers(size, workers)
     data_dir = expand(data_dir)
     try:
         str(data_dir).encode()
