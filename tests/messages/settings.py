@@ -13,7 +13,7 @@ from messages.rows import Row, depth, main, row, written
 from mtl_depth import config
 from mtl_depth.commands import page, serve
 from mtl_depth.data import intrinsics
-from mtl_depth.experiments import curves, table1
+from mtl_depth.experiments import curves, pieces, table1
 from mtl_depth.models import network
 from mtl_depth.prediction import loading
 from mtl_depth.runtime import distributed, lock, run_identity
@@ -237,5 +237,6 @@ ROWS: list[Row] = [
     row("prediction.loading.load_perceiver: The starter", "a package without its model", without_starter,
         "The starter model is missing", "--workdir"),
     row("experiments.pieces.command_line", "a command of a study that fails",
-        lambda at: pieces.command_line("tfds_kitti360.layout_absent"), "tfds_kitti360.layout_absent has failed", "again"),
+        lambda at: pieces.command_line("tfds_kitti360.layout_absent"), "tfds_kitti360.layout_absent has failed",
+        "again"),
 ]  # fmt: skip
