@@ -23,7 +23,8 @@ from mtl_depth.evaluation.score_tables import (
 from mtl_depth.runtime import disk, log
 from mtl_depth.runtime.run_folder import load_config, load_evaluation
 
-# SPEC 1. The report does not say whether its depth is median-scaled; we show it beside the median-scaled rows.
+# Table 1 of the report (Kinfu, He and Howe, CS482/682). It does not say whether its depth is median-scaled; its values
+# stand next to the median-scaled rows.
 BASELINE, DEPTH, SEMANTICS, INSTANCES = (
     "Baseline (Monodepth2, KITTI)",
     "Depth",

@@ -116,7 +116,7 @@ def fold_normalisation(network):
 
 
 def augment(clips, intrinsics):
-    """(clean, seen by the networks, intrinsics): half of the clips mirrored, half with other colours (SPEC 5)."""
+    """(clean, seen by the networks, intrinsics): half of the clips mirrored, half with other colours."""
     flip = torch.rand(len(clips), device=clips.device) < 0.5
     clean = torch.where(flip[:, None, None, None, None], clips.flip(-1), clips)
     mirrored = intrinsics.clone()

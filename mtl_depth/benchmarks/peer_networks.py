@@ -1,4 +1,4 @@
-"""The networks of SPEC 4 in PyTorch, written from its formulas, with the published names of parameters.
+"""The networks of Godard et al. (ICCV 2019) in PyTorch, with the parameter names of Monodepth2's weight files.
 
 They are what ours are timed beside, and the independent reference that our tests compare them with.
 """

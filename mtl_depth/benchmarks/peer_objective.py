@@ -1,4 +1,4 @@
-"""The depth objective of SPEC 3 in PyTorch, written from its formulas: channels first, nothing computed twice.
+"""The depth objective of Godard et al. (ICCV 2019) in PyTorch: channels first, nothing computed twice.
 
 It is what our step is timed beside, and the independent reference that our tests compare it with in float64.
 """

@@ -193,7 +193,7 @@ MEANING = {
 
 
 def write_monodepth2(perceiver: Perceiver, output: pathlib.Path, batch: int | None = None) -> None:
-    """encoder.pth, depth.pth and, where motion is predicted, pose_encoder.pth and pose.pth (SPEC 4)."""
+    """Monodepth2's files: encoder.pth, depth.pth and, where motion is predicted, pose_encoder.pth and pose.pth."""
     (height, width), depth = perceiver.size, perceiver.config.tasks.depth
     stereo = depth is not None and depth.stereo
     pose = perceiver.network.pose

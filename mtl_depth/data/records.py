@@ -81,7 +81,7 @@ class Loader:
         path: of the built data set.
         metadata: of the built data set.
         size: height and width of the images.
-        reads: keys of DESIGN 4 wanted beside the images.
+        reads: the keys of the batch (docs/architecture.md) that are wanted in addition to the images.
         labels_full_size: labels as they were drawn, instead of at the size of the images.
         images: whether there is to be `image`.
     """

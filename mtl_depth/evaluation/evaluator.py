@@ -61,7 +61,7 @@ def measure(
         progress: whether to show a bar.
 
     Returns:
-        The content of evaluation.json (DESIGN 4).
+        The content of evaluation.json; docs/architecture.md lists its keys.
 
     Raises:
         UserError: there is no such split, or it holds no truth.
@@ -130,7 +130,7 @@ def _on_host(sums: Sums) -> Sums:
 def study(
     tasks: tuple[Task, ...], dataset: Any, data: Data, *, batch_size: int = 8, progress: bool = True
 ) -> dict[str, Any]:
-    """What the trivial predictors know of the training frames, by task name (SPEC 8).
+    """What the trivial predictors know of the training frames, by task name (docs/numbers.md).
 
     A pass over the frames for every task that has such a predictor, for its truth alone: nothing is decoded twice.
     """

@@ -1,4 +1,4 @@
-"""Benchmark submissions: the test drives of a KITTI-360 download as files that its server takes (SPEC 8).
+"""Benchmark submissions: the test drives of a KITTI-360 download as files that its server takes.
 
     semantic/0008_0000000002.png        label id of every pixel
     instance/0008_0000000002.txt        a line an instance: mask file, label id, confidence

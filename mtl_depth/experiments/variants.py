@@ -31,7 +31,7 @@ class Scale:
         steps: of each training; None: 20 epochs.
         batch_size: clips of a step.
         learning_rate: until its drop.
-        offset_weight: of the instance task; SPEC 6 gives it for pixels of the full picture, 1408 wide.
+        offset_weight: of the instance task, for pixels of the full picture, 1408 wide.
         announce: whether the speed of a step is measured and told before anything else.
     """
 

@@ -50,7 +50,7 @@ def offset_error(
 def value_error(
     value: Float[Array, "b h w"], target: Float[Array, "b h w"]
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """|p - g| of the report's value map, over pixels with g > 0 (SPEC 1: zero means no label)."""
+    """|p - g| of the report's value map, over pixels with g > 0 (zero means no label)."""
     return _masked_sum(absolute_difference(value, target), target > 0)
 
 

@@ -99,5 +99,5 @@ def resize_nearest(labels: Integer[np.ndarray, "h w"], *, size: tuple[int, int])
 
 
 def resize_depth(depth: Float[np.ndarray, "h w"], *, size: tuple[int, int]) -> Float[np.ndarray, "H W"]:
-    """The depth map at `size` = (height, width), interpolated in 1 / depth, as disparity is (SPEC 8)."""
+    """The depth map at `size` = (height, width), interpolated in 1 / depth, as disparity is."""
     return 1 / resize(1 / depth, size=size)

@@ -1,4 +1,4 @@
-"""Average precision of instances as Cityscapes and KITTI-360 define it (SPEC 8)."""
+"""Average precision of instances as Cityscapes and KITTI-360 define it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

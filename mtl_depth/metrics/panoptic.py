@@ -1,4 +1,4 @@
-"""Panoptic quality (Kirillov et al., "Panoptic segmentation", CVPR 2019; SPEC 8)."""
+"""Panoptic quality (Kirillov et al., "Panoptic segmentation", CVPR 2019)."""
 
 import numpy as np
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""Intersection over union of classes and categories, every pixel weighted by the confidence of its label (SPEC 8)."""
+"""Intersection over union of classes and categories, every pixel weighted by the confidence of its label."""
 
 from collections.abc import Mapping
 

@@ -24,7 +24,7 @@ def bilinear(values: Float[np.ndarray, "h w *c"], size: tuple[int, int]) -> Floa
 
 
 def pixel_weights(confidence: Num[np.ndarray, "h w"], labels: Integer[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
-    """What a pixel counts: its confidence in [0, 1] (SPEC 8).
+    """The weight of a pixel: its confidence in [0, 1].
 
     Integers are 65535ths. A confidence image that is zero everywhere stands for one that is missing: every pixel
     counts 1.

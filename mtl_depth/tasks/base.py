@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-Arrays = Mapping[str, Any]  # a batch, outputs or predictions by the keys of DESIGN 4
+Arrays = Mapping[str, Any]  # a batch, outputs or predictions, by the keys that docs/architecture.md lists
 Sums = dict[str, Any]  # accumulators: a tree of arrays that merges over batches and processes by addition
 
 
@@ -61,7 +61,7 @@ class Task(NamedTuple):
             over the valid samples or pixels of this device's share of the batch, `count` is their number, which never
             depends on the outputs; the step divides after summing both over devices. `keys` is one PRNG key a sample;
             `batch` holds float32 images in [0, 1] under `image` (b t h w 3, unaugmented in colour), its other keys are
-            those of DESIGN 4.
+            those that docs/architecture.md lists.
         decode: outputs -> predictions, jit-able, static shapes: `depth` b h w; `labels` b h w uint8 label ids;
             `instances` b h w int32 raw values with `scores` b n (score of instance number k + 1 of the picture).
         metrics: how predictions are scored.

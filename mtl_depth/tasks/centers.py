@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-SIGMA = 8.0  # pixels of the Gaussian about a centre, in a picture of 376 x 1408 (SPEC 6)
+SIGMA = 8.0  # pixels of the Gaussian about a centre, in a picture of 376 x 1408, as in Panoptic-DeepLab
 FULL_SIZE = (376, 1408)
 MOST = 200  # centres of a picture that get a peak in the heatmap; the rest would go unseen by the decoder anyway
 _VALUES = 1 << 16  # raw values are 16-bit

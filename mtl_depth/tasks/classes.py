@@ -14,7 +14,7 @@ from mtl_depth.tasks.base import Arrays
 
 TRAIN_CLASSES = 19
 IGNORED = 255  # the train id of everything else
-_UNEVALUATED = ("bus", "train")  # KITTI-360 has too few of them: 17 of the 19 classes are scored (SPEC 8)
+_UNEVALUATED = ("bus", "train")  # KITTI-360 has too few of them: the benchmark scores 17 of the 19 classes
 
 _known = [label for label in LABELS if label.id >= 0]
 _trained = [label for label in _known if label.train_id != IGNORED]

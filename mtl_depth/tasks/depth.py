@@ -1,4 +1,7 @@
-"""Self-supervised depth as a task: warp the neighbours into the target and compare (SPEC 2, 3 and 8)."""
+"""Self-supervised depth as a task: warp the neighbours into the target and compare.
+
+The method of Godard et al., "Digging into self-supervised monocular depth estimation" (Monodepth2, ICCV 2019).
+"""
 
 import functools
 from collections.abc import Iterable

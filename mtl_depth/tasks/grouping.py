@@ -1,4 +1,7 @@
-"""From centres, offsets and thing logits to instances, with static shapes (Panoptic-DeepLab's grouping, SPEC 6)."""
+"""From centres, offsets and thing logits to instances, with static shapes.
+
+The grouping of Cheng et al., "Panoptic-DeepLab" (CVPR 2020).
+"""
 
 import jax
 import jax.numpy as jnp

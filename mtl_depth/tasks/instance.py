@@ -1,4 +1,4 @@
-"""Instance segmentation as a task: centres, offsets and thing classes, or the report's value map (SPEC 1, 6 and 8)."""
+"""Instance segmentation as a task: centres, offsets and thing classes, or the report's value map."""
 
 import functools
 from typing import Any

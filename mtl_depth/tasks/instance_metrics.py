@@ -1,4 +1,4 @@
-"""How predicted instances are scored: average precision and panoptic quality (SPEC 8)."""
+"""How predicted instances are scored: average precision and panoptic quality."""
 
 import functools
 from collections.abc import Iterable, Mapping

@@ -1,10 +1,11 @@
-"""The report's segmentation: one sigmoid channel regressed to the label value (SPEC 1).
+"""The report's segmentation: one sigmoid channel regressed to the label value.
 
-The report states neither the scaling of the labels nor its loss. From the ratio of its RMSE and Sq Rel the targets are
-*inferred* to be label id / 255 for semantics and the 16-bit instance value / 65535; the loss, mean |p - g| + 1e-3 *
-smoothness, is inferred too. Scored with the depth formulas on the value map, as in the report, which says little
-about segmentation: the values are names, not amounts. It exists to print the report's table; the other heads are the
-ones to use.
+"The report" is Kinfu, He and Howe, "Multi-Task Learning of Monocular Depth and Segmentation from Video"
+(CS482/682 final project report). It states neither the scaling of the labels nor its loss. From the ratio of its RMSE
+and Sq Rel the targets are *inferred* to be label id / 255 for semantics and the 16-bit instance value / 65535; the
+loss, mean |p - g| + 1e-3 * smoothness, is inferred too. Scored with the depth formulas on the value map, as in the
+report, which says little about segmentation: the values are names, not amounts. It exists to print the report's table;
+the other heads are the ones to use.
 """
 
 from collections.abc import Callable, Iterable

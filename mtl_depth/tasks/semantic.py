@@ -1,4 +1,4 @@
-"""Semantic segmentation as a task: 19 logits a pixel, or the report's value map (SPEC 1, 6 and 8)."""
+"""Semantic segmentation as a task: 19 logits a pixel, or the report's value map."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -180,7 +180,7 @@ ROWS: list[Row] = [
     # handing it on
     row("commands.export.run: --format", "an unknown format", exporting("tflite"), "--format=tflite does not exist",
         "onnx"),
-    row("commands.export.run: --output", "no folder to export into", exporting("onnx", output=False),
+    row("commands.export.run: --output=DIR", "no folder to export into", exporting("onnx", output=False),
         "--output=DIR is needed"),
     row("commands.export.run: --batch", "a batch that is no number", exporting("onnx", batch="some"), "--batch=some",
         "free"),

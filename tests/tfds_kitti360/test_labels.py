@@ -1,4 +1,4 @@
-"""The label table against SPEC 7 and, where it lies beside the checkout, the official table."""
+"""The label table against one typed by hand and, where reference data are present, the official table."""
 
 import csv
 
@@ -7,7 +7,7 @@ import pytest
 
 from tfds_kitti360.labels import BY_NAME, LABELS, train_id_from_id
 
-# SPEC 7, by hand
+# label id: train id, by hand
 TRAINED = {
     7: 0, 8: 1, 11: 2, 34: 2, 12: 3, 13: 4, 35: 4, 17: 5, 37: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11, 25: 12,
     26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18,

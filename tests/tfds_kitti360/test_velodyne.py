@@ -25,7 +25,7 @@ def depth(points, velo_from_previous=None, camera_from_velo=CAMERA_FROM_VELO, pr
 
 
 def loop(points, velo_from_previous, size=SIZE):
-    """The recipe of SPEC 7, a point at a time."""
+    """The recipe of tfds_kitti360/velodyne.py, a point at a time."""
     image = np.full(size, np.inf)
     for p in points[:, :3].astype(np.float64):
         if velo_from_previous is not None:
@@ -126,7 +126,7 @@ def test_a_damaged_scan_is_named(tmp_path, content):
 
 
 def test_scans_line_up_with_the_photographs_of_the_excerpt(excerpt):
-    """Warping the neighbours at scan pixels: about 0.04 mean L1; correction helps, the wrong sign harms (SPEC 7)."""
+    """Warping the neighbours at scan pixels: about 0.04 mean L1; correction helps, the wrong sign harms."""
     layout, calibration = Layout(excerpt), Calibration.load(excerpt)
     world, velo_from_camera = cam0_to_world(layout, 8, calibration), calibration.velo_from_camera
     intrinsics = calibration.projection[0, :, :3]
