@@ -35,7 +35,7 @@ class Model:
     decoder_width: float | None = None  # of the heads, where it differs: published encoder weights need width 1
     dtype: str = "float32"  # arithmetic inside the networks: float32 or bfloat16 (geometry and losses stay float32)
     encoder_weights: str = ""  # to start from: imagenet (from pip), a file, or a hub name such as timm/resnet18.tv_in1k
-    freeze_statistics: bool = False  # of BatchNorm in the encoder, for fine-tuning: as loaded, in training too
+    freeze_statistics: bool = False  # the encoder's BatchNorm keeps its loaded statistics in training
 
 
 @dataclasses.dataclass
@@ -46,7 +46,7 @@ class DepthTask:
     motion: str = "predicted"  # "predicted" by the pose network, or "recorded": the data set's poses (metric depth)
     nearest: float | None = None  # depth at disparity 1; None: 0.1 with predicted motion, 1 m with recorded
     farthest: float | None = None  # depth at disparity 0; None: 100 with predicted motion, 200 m with recorded
-    initial_depth: float | None = None  # what the untrained head answers; None: as published with predicted, 10 m
+    initial_depth: float | None = None  # depth from the untrained head; None: Monodepth2's, or 10 m where metric
     canonical_focal: float | None = None  # fx / width that depth is predicted for, then scaled; None: unscaled
     crop: str = ""  # "garg" evaluates inside the Garg crop only
     stereo: bool = False  # the right image as a further source, with the known baseline: metric depth
@@ -111,10 +111,10 @@ class Train:
     steps: int | None = None  # optimiser steps; wins over epochs when set
     epochs: int = 20  # passes over the training clips
     batch_size: int = 8  # clips of a step, over all devices
-    accumulate: int = 1  # parts of a batch that are worked through one after the other, in the memory of one part
+    accumulate: int = 1  # parts of a batch that are processed one after the other, in the memory of one part
     rematerialise: bool = False  # computes features again instead of keeping them, for large inputs; not on CPU
     learning_rate: float = 1e-4  # until the drop
-    reference_batch: int = 0  # learning_rate is meant for so many clips and grows with batch_size; 0: taken as it is
+    reference_batch: int = 0  # batch size that learning_rate is for, and is scaled from; 0: no scaling
     drop_after: float = 0.75  # share of the steps after which the learning rate drops
     drop_factor: float = 0.1  # learning rate after the drop, relative to before
     warmup_steps: int = 0  # linear warm-up from zero
@@ -132,7 +132,7 @@ class Train:
     log_every: int = 50  # steps between rows of metrics.jsonl
     picture_every: int = 500  # steps between TensorBoard pictures; 0: none
     checkpoint_every: int = 500  # steps between checkpoints
-    keep_checkpoints: int = 3  # newest ones kept beside the best
+    keep_checkpoints: int = 3  # newest ones kept, in addition to the best
     evaluate_every: int = 0  # steps between evaluations; 0: at the end only
     devices: int = 0  # devices used by this process; 0: all
 
@@ -144,8 +144,8 @@ class Evaluation:
     split: str = "val"  # train, val or test
     checkpoint: str = "latest"  # of the run folder: "latest", "best" (by Abs Rel on val) or a step
     batch_size: int = 8  # frames at a time
-    flip: bool = False  # average with the mirrored picture's answer
-    flip_average: str = "mean"  # or "monodepth2": near the sides one of the two answers only, as published
+    flip: bool = False  # average with the prediction for the mirrored picture
+    flip_average: str = "mean"  # or "monodepth2": near the sides only one of the two, as in Monodepth2
 
 
 @dataclasses.dataclass

@@ -27,7 +27,7 @@ from mtl_depth.runtime import compiler_flags, disk, settings
 
 MODES = {
     "train": "trains to the last step, from the newest checkpoint in --workdir if there is one, and evaluates",
-    "evaluate": "scores the run on config.evaluation.split, or on pictures of your own with --truth",
+    "evaluate": "scores the run on config.evaluation.split, or on your own pictures with --truth",
     "predict": "depth, segmentation, point clouds and a page for --input, or for frames of the evaluation split",
     "export": "writes the network as --format for other programs",
     "replay": "runs the step again at which a training broke down, and says what was not finite first",

@@ -135,7 +135,7 @@ def _check_numbers(size: tuple[int, int] | None, workers: int) -> None:
 
 
 def _next(builder, data_dir: pathlib.Path) -> str:
-    """The command to go on with."""
+    """The command that trains on the data set."""
     from tfds_kitti360 import plan
 
     found = builder.info.metadata
@@ -249,7 +249,7 @@ def _parser() -> argparse.ArgumentParser:
         type=pathlib.Path,
         action="append",
         default=[],
-        help="a video of your own or a folder of its frames, instead of KITTI-360; may be given several times",
+        help="your own video or a folder of its frames, instead of KITTI-360; may be given several times",
     )
     parser.add_argument("--data_dir", type=pathlib.Path, required=True, help="folder to build into")
     parser.add_argument(

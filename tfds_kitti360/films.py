@@ -32,7 +32,7 @@ class Film(NamedTuple):
       path: where it lies.
       size: height, width of its frames as they are shown, that is after rotation.
       promised: frames that the file says it has; 0 where it does not say.
-      rate: frames a second that the file says it has; 0 where it does not say.
+      rate: frames per second that the file says it has; 0 where it does not say.
     """
 
     path: pathlib.Path
@@ -98,7 +98,7 @@ def _opened(path: pathlib.Path) -> Iterator[cv2.VideoCapture]:
             raise OSError(0, "it is not a file")
         file = path.open("rb")
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error.strerror}); make it readable, or take it away") from None
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); make it readable, or remove it") from None
     with file:
         capture = cv2.VideoCapture(f"/dev/fd/{file.fileno()}", cv2.CAP_FFMPEG)
         width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)

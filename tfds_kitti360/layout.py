@@ -162,7 +162,7 @@ def read_poses(path: pathlib.Path | str, *, damaged: dict[str, int | None] | Non
       frame id -> 4x4 float64. Rows skip slow frames, so look up by frame id.
 
     Raises:
-      DatasetError: the file cannot be read, or a line lost its end, or has the wrong count, a word that is no number,
+      DatasetError: the file cannot be read, a line lost its end, or has the wrong count, a word that is not a number,
         NaN or infinity, no rotation, or a frame that an earlier line places elsewhere.
     """
     path = pathlib.Path(path)

@@ -68,7 +68,7 @@ def check_seal(folder: pathlib.Path, remedy: str) -> None:
             raise DatasetError(f"{folder} is not a finished data set, {name} is missing; {remedy}") from None
         except OSError as error:
             raise DatasetError(
-                f"{folder / name} cannot be read ({error.strerror}); make it readable, the data set may be whole"
+                f"{folder / name} cannot be read ({error.strerror}); make it readable; the data set may be intact"
             ) from None
     try:
         sums = dict(json.loads(contents[SEAL]))
@@ -97,12 +97,12 @@ def fault(metadata: Mapping[str, Any], stored: Mapping[str, int]) -> str | None:
 def _faults(metadata: Mapping[str, Any], stored: Mapping[str, int]):
     for name in ("size", "image_size"):
         if len(metadata[name]) != 2 or not all(type(side) is int and 0 < side <= 1 << 14 for side in metadata[name]):
-            yield f"{name} is no height and width"
+            yield f"{name} is not a height and a width"
     intrinsics = np.array(metadata["intrinsics"], np.float64)
     if intrinsics.shape != (3, 3) or not np.isfinite(intrinsics).all() or min(intrinsics[0, 0], intrinsics[1, 1]) <= 0:
         yield "intrinsics are no camera matrix"
     if not 0 < metadata["depth_scale"] < 1e6 or not np.isfinite(metadata["baseline"]):
-        yield "depth_scale or baseline is no length"
+        yield "depth_scale or baseline is not a length"
     if type(metadata["stereo"]) is not bool or metadata["storage"] not in STORAGES:
         yield "stereo or storage is none that there is"
     if metadata.get("camera", "calibrated") not in CAMERAS or type(metadata["lists"]) is not bool:

@@ -42,7 +42,7 @@ _SIGNATURES = (
     (0, b"<html", "web page"),
     (0, b"version https://git-lfs", "Git LFS pointer"),
 )
-_REMEDY = "take it away, or save it again as PNG or JPEG"
+_REMEDY = "remove it, or save it again as PNG or JPEG"
 _TURNS = {  # EXIF orientation: how the stored picture becomes the upright one
     2: lambda image: image[:, ::-1],
     3: lambda image: image[::-1, ::-1],
@@ -129,7 +129,7 @@ def _bytes_of(source: str | os.PathLike[str] | bytes, name: str) -> tuple[bytes,
     try:
         data = read_bytes(source, most=_MOST_BYTES + 1)
     except OSError as error:
-        raise DatasetError(f"{name} cannot be read ({error.strerror}); make it readable, or take it away") from None
+        raise DatasetError(f"{name} cannot be read ({error.strerror}); make it readable, or remove it") from None
     if len(data) > _MOST_BYTES:
         raise DatasetError(f"{name} is larger than any picture that is read; {_REMEDY}")
     return data, name
@@ -145,7 +145,7 @@ def _decoded(data: bytes, name: str) -> _Samples:
             _check_size(*picture.size, name)
             if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
                 raise DatasetError(
-                    f"{name} holds {picture.n_frames} pictures in one file; save each in a file of its own"
+                    f"{name} holds {picture.n_frames} pictures in one file; save each as a separate file"
                 )
             upright = PIL.ImageOps.exif_transpose(picture)
             if upright.mode in ("I", "F"):  # of a portable grey map, whose range Pillow has brought to 16 bits
@@ -173,7 +173,7 @@ def _tiff(data: bytes, name: str) -> _Samples | None:
         return None
     _check_size(int(tags[256]), int(tags[257]), name)
     if tags.next:
-        raise DatasetError(f"{name} holds several pictures in one file; save each in a file of its own")
+        raise DatasetError(f"{name} holds several pictures in one file; save each as a separate file")
     if tags.get(262) not in (1, 2):
         raise ValueError("of more than 8 bits a sample, grey and RGB are read")
     starts, counts = (tags.get(273, ()), tags.get(279, ())) if 273 in tags else (tags.get(324, ()), tags.get(325, ()))
@@ -199,7 +199,7 @@ def _check_size(width: int, height: int, name: str) -> None:
     if not 0 < width * height <= MOST_PIXELS:
         raise DatasetError(
             f"{name} claims to be {width}x{height}, and pictures of up to {MOST_PIXELS / 1e6:.0f} million pixels are "
-            "read; reduce it, or take it away"
+            "read; reduce it, or remove it"
         )
 
 

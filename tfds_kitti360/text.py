@@ -51,7 +51,7 @@ def floats(words: list[str], count: int, where: str, remedy: str = RENEW_CALIBRA
     try:
         numbers = np.array([float(word) for word in words])
     except ValueError as error:
-        raise DatasetError(f"{where} holds a word that is no number ({str(error)[:80]}); {remedy}") from None
+        raise DatasetError(f"{where} holds a word that is not a number ({str(error)[:80]}); {remedy}") from None
     if not np.all(np.isfinite(numbers)) or np.any(np.abs(numbers) > 1e9):
         raise DatasetError(f"{where} holds NaN, infinity or an absurdly large number; {remedy}")
     return numbers

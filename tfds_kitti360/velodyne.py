@@ -29,7 +29,7 @@ def read_scan(path: pathlib.Path) -> np.ndarray:
         raise DatasetError(f"{path} has {len(data)} bytes, {what}; {remedy}")
     points = np.frombuffer(data, "<f4").reshape(-1, 4)
     if not points.any():
-        raise DatasetError(f"{path} holds nothing but zeros, as a copy leaves that was cut off; {remedy}")
+        raise DatasetError(f"{path} holds nothing but zeros, as an interrupted copy leaves it; {remedy}")
     if strange := _strange(points):
         raise DatasetError(f"{path} {strange}, and KITTI-360's scans are x, y, z, reflectance in metres; {remedy}")
     return points

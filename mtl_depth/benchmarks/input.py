@@ -23,7 +23,7 @@ from mtl_depth.data import clips, open_dataset
 from mtl_depth.data.records import LABELS, Loader, Records
 from mtl_depth.errors import UserError
 
-ACCELERATOR = 500.0  # clips a second that are to be fed where nothing else is asked for
+ACCELERATOR = 500.0  # clips per second that are to be fed where nothing else is asked for
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -29,7 +29,7 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
     workdir = pathlib.Path(workdir)
     if config.weights and (workdir / "checkpoints").exists():
         raise UserError(
-            f"{workdir} holds a training run of its own; evaluate the weights {config.weights} in another --workdir, "
+            f"{workdir} already holds a training run; evaluate the weights {config.weights} in another --workdir, "
             "or leave out --config.weights."
         )
     evaluation = config.evaluation

@@ -204,8 +204,8 @@ def write_monodepth2(perceiver: Perceiver, output: pathlib.Path, batch: int | No
     farthest, nearest = depth_range(perceiver)
     if not np.allclose((nearest, farthest), MONODEPTH2_RANGE):
         log.say(
-            f"Note: this network's disparity 0 to 1 means {farthest:g} to {nearest:g} m; the original's programs take "
-            f"it for {MONODEPTH2_RANGE[1]:g} to {MONODEPTH2_RANGE[0]:g} unless told."
+            f"Note: this network's disparity 0 to 1 means {farthest:g} to {nearest:g} m; Monodepth2's programs "
+            f"assume {MONODEPTH2_RANGE[1]:g} to {MONODEPTH2_RANGE[0]:g} by default."
         )
 
 

@@ -12,9 +12,7 @@ from typing import Any, get_args
 from mtl_depth.config import Config
 
 WIDTH = 118
-EXIT = (
-    "Exit status: 0 done, 2 a mistake that the last line says how to mend, 130 interrupted, 1 a fault of the program."
-)
+EXIT = "Exit status: 0 done, 2 a mistake that the last line explains, 130 interrupted, 1 a fault of the program."
 
 
 def text(usage: str, modes: dict[str, str], flags: Iterable[tuple[str, Any, str]], *, config: Config | None) -> str:

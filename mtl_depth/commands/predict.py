@@ -88,7 +88,7 @@ def run(
     )
     # Metres of a camera other than the canonical one need its focal length.
     metric = perceiver.metric and (found is None or perceiver.canonical_focal is None or bool(camera))
-    unit = "in metres" if metric else "up to scale, not in metres: nothing told the network the scale"
+    unit = "in metres" if metric else "up to scale, not in metres: nothing in its training gave the scale"
     if perceiver.metric and not metric:
         unit = "up to scale, not in metres: they need the camera's --intrinsics"
     if perceiver.config.tasks.depth is not None:

@@ -89,7 +89,7 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
         if writes:
             log.say(
                 f"{clips} clips, {steps} steps of {config.train.batch_size}, {len(devices) * jax.process_count()} "
-                f"{jax.devices()[0].platform} device(s)" + (f"; goes on at step {start}" if start else "")
+                f"{jax.devices()[0].platform} device(s)" + (f"; resumes at step {start}" if start else "")
             )
         if plan.evaluates(start) and train_start.lacks_evaluation(checkpoints, start):
             report.evaluate(start, state)
@@ -126,7 +126,7 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
         model_card.write(workdir, metadata=dataset.metadata, splits=dataset.splits)
         log.say(
             f"step {step} of {steps} saved in {workdir / 'checkpoints'}"
-            + ("" if step == steps else "; run again to go on")
+            + ("" if step == steps else "; run again to resume")
         )
         if step > start:
             log.say(train_report.costs(time.monotonic() - begun, clips=(step - start) * config.train.batch_size))

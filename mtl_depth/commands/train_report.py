@@ -110,7 +110,7 @@ class Report:
             f"Step {broken.step}: loss or gradient was not finite {broken.in_row} times in a row, so training has "
             f"broken down; `--mode=replay --input={path}` shows where. Then lower config.train.learning_rate or set "
             f"config.train.clip_norm; the checkpoint {broken.step} holds the last good state and the same command "
-            "goes on from it."
+            "resumes from it."
         )
 
     def close(self) -> None:
@@ -148,13 +148,13 @@ class Report:
 
 
 def costs(seconds: float, *, clips: int) -> str:
-    """What a training has cost: time, clips a second, memory."""
+    """What a training has cost: time, clips per second, memory."""
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
     memory = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9:.1f} GB of memory at most"
     on_device = (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
     memory += f", {on_device / 1e9:.1f} GB on a device" if on_device else ""
     hours, rest = divmod(round(seconds), 3600)
-    return f"took {hours}:{rest // 60:02}:{rest % 60:02}, {clips / max(seconds, 1e-9):.1f} clips a second, {memory}"
+    return f"took {hours}:{rest // 60:02}:{rest % 60:02}, {clips / max(seconds, 1e-9):.1f} clips per second, {memory}"
 
 
 def next_command(workdir: pathlib.Path) -> str:

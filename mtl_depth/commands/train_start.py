@@ -107,7 +107,7 @@ def first_state(
         if path is None:
             log.say(
                 f"The encoder starts from random weights ({reason}); expect a larger error: "
-                "without ImageNet weights the original's Abs Rel was 0.132 instead of 0.115."
+                "without ImageNet weights Monodepth2's Abs Rel was 0.132 instead of 0.115."
             )
             return False
         variables = pretrained.initialise_encoder(variables, pretrained.load_encoder(path, model.encoder))

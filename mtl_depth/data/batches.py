@@ -52,7 +52,7 @@ def train_batches(
 
     if batch_size < 1 or batch_size % process_count:
         raise UserError(
-            f"config.train.batch_size={batch_size} is no multiple of {process_count}, the processes; choose one"
+            f"config.train.batch_size={batch_size} is not a multiple of {process_count}, the processes; choose one"
         )
     plan = clips(dataset, data, split="train", reads=reads)
     if not plan:

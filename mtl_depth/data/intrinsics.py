@@ -20,7 +20,7 @@ def read(text: str | None, *, size: tuple[int, int]) -> Intrinsics:
         raise UserError(f"{error}.") from None
     if bent:
         raise UserError(
-            f"{found.origin} has a lens that bends straight lines, and pictures are taken as they are here; undistort "
-            "them, and give the pinhole camera that sees them so."
+            f"{found.origin} has a lens that bends straight lines, which is not corrected here; undistort "
+            "the pictures and give the pinhole camera that results."
         )
     return found

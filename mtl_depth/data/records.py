@@ -68,8 +68,8 @@ def _check_readable(file: str) -> None:
                 pass
     except OSError as error:
         raise UserError(
-            f"{file} cannot be read ({error.strerror}); make it readable, or look after the disk, and go on: the data "
-            "set may be whole."
+            f"{file} cannot be read ({error.strerror}); make it readable, or check the disk, and start again: the "
+            "data set may be intact."
         ) from None
 
 

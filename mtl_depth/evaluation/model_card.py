@@ -90,7 +90,7 @@ def limits(config: Config, evaluation: Mapping[str, Any] | None) -> list[str]:
         found.append(
             f"Scored on {evaluation['frames']} frames of {evaluation['split']}; nothing is known of other places."
         )
-    return [*found, "Not made for driving, nor for any decision on which somebody's safety depends."]
+    return [*found, "Not suitable for driving or for any decision that affects safety."]
 
 
 def _network(config: Config) -> str:

@@ -82,7 +82,7 @@ def verdicts(evaluation: Mapping[str, Any]) -> list[str]:
         if not depth.get(name) or depth["median_scaled"]["abs_rel"] < depth[name]["abs_rel"]:
             continue
         better = depth.get("unscaled") and depth["unscaled"]["abs_rel"] < depth[name]["abs_rel"]
-        conclusion = "it has not learnt depth"
+        conclusion = "it has not learned depth"
         if better:
             conclusion = f"but in metres, unscaled, the model is better ({depth['unscaled']['abs_rel']:.3f})"
         sentences.append(
@@ -93,7 +93,7 @@ def verdicts(evaluation: Mapping[str, Any]) -> list[str]:
     if semantic.get("majority") and not semantic["miou"] > semantic["majority"]["miou"]:
         sentences.append(
             f"NOT BEATEN: the majority label image (mIoU {semantic['majority']['miou']:.3f}) is not worse than this "
-            f"model ({semantic['miou']:.3f}): it has not learnt semantics."
+            f"model ({semantic['miou']:.3f}): it has not learned semantics."
         )
     return sentences
 

@@ -39,13 +39,13 @@ def on_depth(scores: Scores, names: Sequence[str]) -> list[str]:
         if name == "depth" or not found:
             continue
         pair, relative = found
-        if pair.resolved:
+        if pair.significant:
             way = "helps" if relative < 0 else "hurts"
             amount = "10 % or more" if abs(relative) >= HELPS else "less than 10 %"
-            sentences.append(f"{ARMS[name].title} {way} depth by {amount}: AbsRel {relative:+.1%}, resolved.")
+            sentences.append(f"{ARMS[name].title} {way} depth by {amount}: AbsRel {relative:+.1%}, significant.")
         else:
             sentences.append(
-                f"{ARMS[name].title}: not resolved at this scale, AbsRel {relative:+.1%} over {pair.count} seed(s)."
+                f"{ARMS[name].title}: not significant at this scale, AbsRel {relative:+.1%} over {pair.count} seed(s)."
             )
     return sentences
 

@@ -43,9 +43,9 @@ def opening(scale: Scale, command: str) -> str:
     height, width = scale.size
     budget = f"{scale.steps} steps" if scale.steps else "20 epochs"
     motion = (
-        "Depth is learnt with the recorded motion, which makes it metric and lets it converge within this budget."
+        "Depth is learned with the recorded motion, which makes it metric and lets it converge within this budget."
         if scale.motion == "recorded"
-        else "Depth is learnt with predicted motion, as in the report: it has no scale of its own."
+        else "Depth is learned with predicted motion, as in the report: it has no metric scale."
     )
     return (
         f"`{command}`\n\n"

@@ -1,4 +1,4 @@
-"""How many training steps a second this machine takes, before anything is drawn or read."""
+"""How many training steps per second this machine takes, before anything is drawn or read."""
 
 import time
 

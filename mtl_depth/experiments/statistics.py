@@ -18,12 +18,12 @@ class Mean(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """The mean of differences, its standard error (NaN of a single one), and whether 0 is outside the 95 % interval."""
+    """The mean of differences, its standard error (NaN of a single one), and whether p < 0.05 (t-test)."""
 
     mean: float
     error: float
     count: int
-    resolved: bool
+    significant: bool
 
 
 def mean(values: Sequence[float]) -> Mean:

@@ -2,7 +2,7 @@
 
 Draws two synthetic cities, trains depth alone and beside semantics, instances and both, over several seeds with the
 same budget, weights, batches and augmentation for all variants of a seed, scores them on a street that nothing was
-trained or chosen on, and writes out/table1_small/report.md. Started again it goes on where it stopped, also in
+trained or chosen on, and writes out/table1_small/report.md. Started again it resumes where it stopped, also in
 mid-training.
 """
 
@@ -51,7 +51,7 @@ def run(
                 scoring.score(folder_of(out, name, seed), held_out_dir)
         except Stopped:
             finished = False
-            log.say("Stopped, everything is saved; the same command goes on.")
+            log.say("Stopped, everything is saved; run the same command to resume.")
     begun = {name for name in ARMS for seed in range(seeds) if folder_of(out, name, seed).exists()}
     shown = [name for name in ARMS if name in begun or name in names]
     report.write(scale, out, seeds=seeds, names=shown, command=command)
@@ -79,7 +79,7 @@ def announce(scale: Scale) -> None:
         config = variants.configuration(scale, arm, seed=0, data_dir=pathlib.Path())
         rate = speed.steps_a_second(config)
         hours[name] = steps / rate / 3600
-        log.say(f"{arm.title}: {rate:.3g} steps a second without reading, {steps} steps take {hours[name]:.3g} h")
+        log.say(f"{arm.title}: {rate:.3g} steps per second without reading, {steps} steps take {hours[name]:.3g} h")
     log.say(f"A whole seed of all four variants takes {sum(hours.values()):.3g} h.")
 
 
@@ -133,7 +133,7 @@ def main(argv: Sequence[str]) -> int:
         help=f"arms to train and report (the variants {', '.join(VARIANTS)}); there are also "
         f"{', '.join(name for name in ARMS if name not in VARIANTS)}",
     )  # fmt: skip
-    parser.add_argument("--minutes", type=float, help="stop after so long, saved; the same command goes on")
+    parser.add_argument("--minutes", type=float, help="stop after this many minutes, saved; the same command resumes")
     options = parser.parse_args(argv)
     try:
         names = options.only.split(",")

@@ -84,17 +84,17 @@ def cell(found: Mapping[int, float], report: float | None = None, *, none: str =
 
 def difference_table(scores: Scores, names: Sequence[str]) -> str | None:
     """Every arm's Abs Rel against depth alone, seed by seed; None without a pair."""
-    rows = [["AbsRel against depth alone", "seeds", "difference", "standard error", "relative", "resolved"]]
+    rows = [["AbsRel against depth alone", "seeds", "difference", "standard error", "relative", "significant"]]
     for name in names:
         found = differences(scores, name)
         if name != "depth" and found:
             pair, relative = found
             error = "-" if math.isnan(pair.error) else f"{pair.error:.4f}"
-            verdict = "yes" if pair.resolved else "no"
+            verdict = "yes" if pair.significant else "no"
             rows.append([ARMS[name].title, str(pair.count), f"{pair.mean:+.4f}", error, f"{relative:+.1%}", verdict])
     if len(rows) == 1:
         return None
-    return aligned(rows) + "\n\nResolved: zero lies outside the 95 % interval of Student's t over the seeds."
+    return aligned(rows) + "\n\nSignificant: p < 0.05, paired t-test over the seeds."
 
 
 def differences(scores: Scores, name: str) -> tuple[Paired, float] | None:

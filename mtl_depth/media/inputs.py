@@ -16,7 +16,7 @@ from mtl_depth.errors import UserError
 from mtl_depth.media import image_files
 
 VIDEO_ENDINGS = footage.FILM_ENDINGS
-USUAL_RATE = 25.0  # frames a second of a video that neither says nor shows it
+USUAL_RATE = 25.0  # frames per second of a video that neither says nor shows it
 _TIMED = 30  # frames whose time stamps tell the rate
 Answer = np.ndarray | UserError  # uint8 [h w 3] RGB, or the reason why it cannot be read
 

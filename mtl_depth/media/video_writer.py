@@ -22,7 +22,7 @@ class Film:
     """A video of constant rate whose frames are pictures one above the other; it is at its place when closed."""
 
     def __init__(self, path: pathlib.Path, rate: float):
-        """Writes to `path` with `rate` frames a second."""
+        """Writes to `path` with `rate` frames per second."""
         self._path, self._rate, self._writer, self._size = path, rate, None, (0, 0)
         self._folder = tempfile.TemporaryDirectory(prefix="film_")  # its name can be given to OpenCV, any other cannot
         self._ahead, self._written = None, 0

@@ -124,7 +124,7 @@ class Checkpoints:
     def _unwritable(self, step: int, error: Exception) -> UserError:
         return UserError(
             f"The checkpoint of step {step} cannot be written below {self._folder} ({_reason(error)}); the earlier "
-            "ones are kept. Free space, then the same command goes on from the newest."
+            "ones are kept. Free space, then run the same command to resume from the newest."
         )
 
     def _prune(self) -> None:

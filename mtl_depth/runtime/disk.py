@@ -21,8 +21,8 @@ def full_disk_is_said(folder: pathlib.Path) -> Iterator[None]:
         if error.errno not in FULL:
             raise
         raise UserError(
-            f"{error.filename or folder} cannot be written ({error.strerror}); free space, then the same command goes "
-            "on from the newest checkpoint."
+            f"{error.filename or folder} cannot be written ({error.strerror}); free space, then run the same command "
+            "to resume from the newest checkpoint."
         ) from error
 
 
@@ -44,6 +44,6 @@ def refusal_is_said(path: pathlib.Path | str) -> Iterator[None]:
         if error.errno not in (*FULL, *REFUSED):
             raise
         raise UserError(
-            f"{error.filename or path} cannot be used ({error.strerror}); free space, mend its permissions, or give "
+            f"{error.filename or path} cannot be used ({error.strerror}); free space, fix its permissions, or give "
             "another path."
         ) from error

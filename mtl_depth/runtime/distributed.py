@@ -67,7 +67,7 @@ def together() -> Iterator[None]:
             _leave(traceback.format_exc())
         _leave(
             "error: another process of this run is gone, so this one stops too "
-            f"({_first_line(error)}). Start all of them again; they go on from the newest checkpoint."
+            f"({_first_line(error)}). Start all of them again; they resume from the newest checkpoint."
         )
 
 
@@ -83,7 +83,7 @@ def lost_another(error: Exception) -> bool:
 def _aborted(number: int) -> None:
     _leave(
         "error: jax aborted this process, most likely because another process of this run is gone (its own words are "
-        "above). Start all of them again; they go on from the newest checkpoint."
+        "above). Start all of them again; they resume from the newest checkpoint."
     )
 
 

@@ -68,4 +68,4 @@ def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error}); give a replay_<step>.npz.") from None
     except Exception as error:  # a damaged archive fails in many ways
-        raise UserError(f"{path} is no whole replay_<step>.npz ({error!r}); give another one.") from None
+        raise UserError(f"{path} is not a complete replay_<step>.npz ({error!r}); give another one.") from None

@@ -13,7 +13,7 @@ from mtl_depth.runtime.checkpoint import steps_in
 # Which settings may differ when a run is continued. A name stands for itself, or for all of its section; the longest
 # name that fits decides.
 MAY = "may change"
-SAID = "may change, and is said"
+WARNS = "may change, with a warning"
 NOT = "may not change"
 SETTINGS = {
     "data": NOT,
@@ -21,14 +21,14 @@ SETTINGS = {
     "data.data_dir": MAY,  # what the data are is compared, not where they lie
     "data.threads": MAY,
     "data.workers": MAY,
-    "data.eval_frames": SAID,
+    "data.eval_frames": WARNS,
     "model": NOT,
-    "model.encoder_weights": SAID,
-    "initial_weights": SAID,
+    "model.encoder_weights": WARNS,
+    "initial_weights": WARNS,
     "tasks": NOT,
-    "tasks.depth.crop": SAID,
+    "tasks.depth.crop": WARNS,
     "camera": NOT,
-    "train": SAID,
+    "train": WARNS,
     "train.balance": NOT,
     "train.log_every": MAY,
     "train.picture_every": MAY,

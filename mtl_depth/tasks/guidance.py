@@ -70,7 +70,7 @@ def make(section: config.DepthTask) -> Guidance:
         if name not in ids:
             near = difflib.get_close_matches(str(name), ids, n=2, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else "tfds_kitti360/labels.py lists them."
-            raise UserError(f"config.tasks.depth.left_out holds {name!r}, which is no label of KITTI-360; {hint}")
+            raise UserError(f"config.tasks.depth.left_out holds {name!r}, which is not a label of KITTI-360; {hint}")
     left_out = np.isin(np.arange(256), [ids[name] for name in section.left_out])
     reads = {"semantic"} if section.left_out or section.moving_overlap or section.semantic_edges else set()
     reads |= {"source_semantic"} if section.moving_overlap else set()

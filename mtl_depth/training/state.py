@@ -15,7 +15,7 @@ class TrainState(NamedTuple):
     """Everything that a checkpoint holds. It has no device axis, so it restores onto any number of devices.
 
     Attributes:
-        step: batches seen, int32 scalar; a skipped update counts too, so that data and keys go on.
+        step: batches seen, int32 scalar; a skipped update counts too, so that data and keys advance.
         params: {"encoder", "pose", "head_<task>", "camera", "balance"}, those that the run has.
         batch_stats: running averages of BatchNorm.
         opt_state: of the optimiser.

@@ -38,7 +38,7 @@ def make_update(optimizer: optax.GradientTransformation, *, guarded: bool = True
     """Builds `update(state, gradients, rates=None) -> (state, metrics)`.
 
     Where loss, gradient or statistics of the batch are not finite, parameters, statistics and optimiser stay as they
-    are; the step still counts, so that data and keys go on. What decides is the same number on every device.
+    are; the step still counts, so that data and keys advance. Every device decides by the same numbers.
 
     Args:
         optimizer: of all parameters; `rates` are given to it, None for those it was made with.

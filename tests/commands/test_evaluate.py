@@ -64,7 +64,7 @@ def test_the_crop_is_the_given_one(workdir, capsys):
 
 def test_weights_are_not_written_over_a_training(workdir):
     config = configuration.Config(weights="published")
-    with pytest.raises(UserError, match="holds a training run of its own"):
+    with pytest.raises(UserError, match="already holds a training run"):
         evaluate.run(config, workdir)
 
 

@@ -111,7 +111,7 @@ def _(at):
     assert len(list(inputs.find(at / "out/depth.webm").read())) == 1
 
 
-@case(15, "a picture that cannot be read is not said to be damaged", "make it readable, or take it away")
+@case(15, "a picture that cannot be read is not said to be damaged", "make it readable, or remove it")
 def _(at, monkeypatch):
     put(at / "a.png")
     monkeypatch.setattr("os.open", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))

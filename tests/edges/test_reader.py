@@ -133,9 +133,7 @@ def test_thin_pictures_are_read(shape):
 @pytest.mark.parametrize("kind", ["AVIF", "DDS", "GIF", "JPEG2000", "PDF", "ICO", "TGA", "SGI", "ICNS"])
 def test_other_kinds_are_refused_in_one_sentence(kind):
     picture = PIL.Image.fromarray(np.zeros((32, 32, 3), np.uint8))
-    with pytest.raises(
-        DatasetError, match=r"a\.png cannot be read as a picture \(.*\); take it away, or save"
-    ) as error:
+    with pytest.raises(DatasetError, match=r"a\.png cannot be read as a picture \(.*\); remove it, or save") as error:
         read_picture(bytes_of(picture, kind), name="a.png")
     assert "\n" not in str(error.value) and "object at" not in str(error.value)
 

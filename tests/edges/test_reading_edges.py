@@ -107,7 +107,7 @@ def _(at):
     np.testing.assert_allclose(shown, [0, 80, 80, 80, 240, 250], atol=12)
 
 
-@case(6, "a video that claims a thousand frames a second, as browsers record them")
+@case(6, "a video that claims a thousand frames per second, as browsers record them")
 def _(at):
     source = inputs.footage.open_film(film(at / "a.webm"))
     assert inputs._rate(source._replace(rate=1000.0)) == pytest.approx(10, rel=1e-3)

@@ -240,7 +240,10 @@ CASES += [
     Case("15 removed", "a workdir while it trains", removed_while_training, ("{at}/run was removed or replaced",)),
     Case("15 signals", "a handler of their own", a_signal_of_their_own, ("goes on",)),
     Case(
-        "15 verdict", "beaten by the mean image, scaled and in metres", verdicts(0.3, 0.4), ("it has not learnt depth",)
+        "15 verdict",
+        "beaten by the mean image, scaled and in metres",
+        verdicts(0.3, 0.4),
+        ("it has not learned depth",),
     ),
     Case("15 verdict", "better in metres alone", verdicts(0.3, 0.1), ("NOT BEATEN", "0.100"), ("not learnt",)),
     Case("15 verdict", "better", verdicts(0.1, 0.4), ("[]",)),

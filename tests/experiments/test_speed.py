@@ -20,11 +20,11 @@ def test_the_noise_holds_what_the_tasks_read(name):
 
 
 def test_hours_of_a_seed(monkeypatch, capsys):
-    """At 2 steps a second the 20 * 9000 / 8 = 22,500 steps of the report take 3.125 h, a seed four times as long."""
+    """At 2 steps per second the 20 * 9000 / 8 = 22,500 steps of the report take 3.125 h, a seed four times as long."""
     monkeypatch.setattr("mtl_depth.experiments.speed.steps_a_second", lambda config: 2.0)
     table1.announce(SCALES["paper"])
     said = capsys.readouterr().err
-    assert "Depth + Instance: 2 steps a second without reading, 22500 steps take 3.12 h" in said
+    assert "Depth + Instance: 2 steps per second without reading, 22500 steps take 3.12 h" in said
     assert "A whole seed of all four variants takes 12.5 h." in said
 
 

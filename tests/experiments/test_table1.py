@@ -1,4 +1,4 @@
-"""The study's command: what it leaves undone it goes on with, and what it says of what it has."""
+"""The study's command: what it resumes, and what it reports of what it has."""
 
 import dataclasses
 import json
@@ -118,8 +118,8 @@ def test_report_in_plain_words(trained, tmp_path):
     held_out = text[text.index("## Held-out street") : text.index("## Validation street")]
     # depth alone: 0.3, 0.4, 0.501: mean 0.400, spread 0.1005; instance is 0.1 better in every seed: 25.0 %
     assert "0.400 ± 0.101 (0.555)" in held_out and "0.300 ± 0.101 (0.459)" in held_out
-    assert "Depth + Instance helps depth by 10 % or more: AbsRel -25.0%, resolved." in held_out
-    assert "Depth + Semantics: not resolved at this scale, AbsRel +0.0% over 3 seed(s)." in held_out
+    assert "Depth + Instance helps depth by 10 % or more: AbsRel -25.0%, significant." in held_out
+    assert "Depth + Semantics: not significant at this scale, AbsRel +0.0% over 3 seed(s)." in held_out
     # 0.6 / 0.501 = 1.198 < 1 / 0.7
     assert "constant depth's AbsRel / AbsRel at least 1.43: NOT reached by Depth (1.2 in the worst seed)." in held_out
     assert "PQ of cars at least 0.15: NOT reached by Depth + Instance (0 in the worst seed)." in held_out

@@ -154,7 +154,7 @@ ROWS: list[Row] = [
     row("data.footage._user_errors", "a picture that is none", lambda at: footage.read_picture(
         written(at / "a.png", "x")), "{at}/a.png cannot be read as a picture"),
     row("tfds_kitti360.pictures._bytes_of: {} cannot", "a picture that is not there",
-        lambda at: pictures.read_picture(at / "a.png"), "{at}/a.png cannot be read (No such file", "take it away"),
+        lambda at: pictures.read_picture(at / "a.png"), "{at}/a.png cannot be read (No such file", "remove it"),
     row("tfds_kitti360.pictures._bytes_of: {} is larger", "a picture that fills memory", large_picture,
         "{at}/a.png is larger than any picture"),
     row("tfds_kitti360.pictures._decoded: {} cannot", "AVIF under another name", picture(encoded("AVIF")),

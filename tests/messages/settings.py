@@ -132,7 +132,7 @@ ROWS: list[Row] = [
     row("configs.tiny.get_config: configs/tiny.py:", "an unknown variant",
         main("--config=configs/tiny.py:dept", "--workdir={at}"), "configs/tiny.py:dept", "the variants are depth"),
     # sizes, batches, numbers
-    row("commands.train_start.check_settings: config.data.size", "a size that is no multiple of 32",
+    row("commands.train_start.check_settings: config.data.size", "a size that is not a multiple of 32",
         depth("--config.data.size=100,320"),
         "config.data.size is (100, 320)", "multiple of 32", "--config.data.size=192,640"),
     row("runtime.devices.Devices.check_batch", "a batch that the devices cannot share",

@@ -106,7 +106,7 @@ ROWS: list[Row] = [
     row("tfds_kitti360.films.open_film", "a video of nothing", decoding(reads=False),
         "{at}/a.mp4 holds no frame"),
     row(f"{_VIDEO}.frames._film: --fps", "more frames than the video has", of_film("--fps=99"),
-        "--fps=99 cannot be taken of {at}/a.mp4", "10 frames a second"),
+        "--fps=99 cannot be taken of {at}/a.mp4", "10 frames per second"),
     row("tfds_kitti360.films.Film.read", "a damaged frame", decoding(retrieves=False),
         "frame 0 of {at}/a.mp4 is damaged"),
     row(f"{_VIDEO}.intrinsics.choose: --intrinsics", "a camera said twice", camera("1,1,1,1", fov=60.0),

@@ -30,9 +30,9 @@ def test_breakdown_is_kept_and_replayed(zygote, data_dir, tmp_path, record_prope
     assert "loss depth/photometric" in replayed.printed and "gradient norm encoder" in replayed.printed
     assert re.search(r"first not finite: (?!nothing)\w", replayed.printed)
 
-    # The same command goes on from the checkpoint, and the first further one is one too many.
+    # The same command resumes from the checkpoint, and the first further one is one too many.
     again = zygote.run(arguments(data_dir, workdir, broken, "--config.train.max_skipped=2"))
-    assert again.status == 2 and "goes on at step 4" in again.printed and "replay_5.npz" in again.printed
+    assert again.status == 2 and "resumes at step 4" in again.printed and "replay_5.npz" in again.printed
 
 
 def test_replay_without_a_file_is_said(zygote, data_dir, tmp_path):

@@ -57,7 +57,7 @@ def test_damaged_newest_checkpoint(damage, pattern, stopped, whole, zygote, data
     ended = zygote.run(arguments(data_dir, stopped))
     assert ended.status == 0, ended.printed
     assert f"warning: the checkpoint {newest} is damaged" in ended.printed
-    assert f"goes on at step {STEPS - 4}" in ended.printed
+    assert f"resumes at step {STEPS - 4}" in ended.printed
     assert newest.with_name(f"{STEPS - 2}.damaged").is_dir()
     assert_identical(stopped, whole.workdir)
 
@@ -153,7 +153,7 @@ def test_full_disk(zygote, data_dir, whole, tmp_path, record_property):
         assert (workdir / "checkpoints" / "2").is_dir()
         filler.unlink()
         ended = zygote.run(arguments(data_dir, workdir))
-        assert ended.status == 0 and "goes on at step" in ended.printed, ended.printed
+        assert ended.status == 0 and "resumes at step" in ended.printed, ended.printed
         assert_identical(workdir, whole.workdir)
     finally:
         subprocess.run(["umount", str(disk)], check=True)

@@ -73,7 +73,7 @@ def test_asked_to_stop_and_started_again(number, zygote, data_dir, whole, tmp_pa
 
     stopped = zygote.run(command, meanwhile=meanwhile)
     assert stopped.status == 0 and f"{number.name}: saving, then leaving" in stopped.printed, stopped.printed
-    assert "run again to go on" in stopped.printed
+    assert "run again to resume" in stopped.printed
     ended = zygote.run(command)
-    assert ended.status == 0 and "goes on at step" in ended.printed, ended.printed
+    assert ended.status == 0 and "resumes at step" in ended.printed, ended.printed
     assert_identical(workdir, whole.workdir)

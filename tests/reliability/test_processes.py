@@ -109,7 +109,7 @@ def test_the_other_stops_when_one_dies_and_the_restart_works(victim, data_dir, o
         start(command(data_dir, workdir), tmp_path / "log", processes=2, devices=1), tmp_path / "log"
     )
     assert statuses == [0, 0], printed
-    assert "goes on at step" in printed[0]
+    assert "resumes at step" in printed[0]
     assert_close(workdir, one)
 
 
@@ -124,5 +124,5 @@ def test_asked_to_stop_they_stop_at_the_same_step(data_dir, tmp_path, record_pro
     started[1].send_signal(signal.SIGTERM)
     statuses, printed = finish(started, tmp_path / "log", timeout=60)
     assert statuses == [0, 0], printed
-    assert "run again to go on" in printed[0]
+    assert "run again to resume" in printed[0]
     assert json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])["step"] < 500

@@ -132,7 +132,7 @@ def test_only_what_is_asked_for_is_read():
 @pytest.mark.parametrize(
     ("section", "sentence"),
     [
-        (config.DepthTask(left_out=("skye",)), "holds 'skye', which is no label of KITTI-360; did you mean sky"),
+        (config.DepthTask(left_out=("skye",)), "holds 'skye', which is not a label of KITTI-360; did you mean sky"),
         (config.DepthTask(moving_overlap=1.5), "moving_overlap is 1.5; it is a share, 0 to 1"),
         (
             config.DepthTask(motion="recorded", translation_weight=1.0),

@@ -131,7 +131,7 @@ def test_what_is_not_finite_changes_nothing_but_the_step(run, devices):
         jax.tree.map(np.testing.assert_array_equal, getattr(skipped, name), getattr(begin, name))
     after, rows = take_steps(run, devices=devices, steps=2, make=poisoned)
     assert np.isfinite(rows[1]["loss"]) and rows[1]["skipped"] == 1 and rows[1]["skipped_in_row"] == 0
-    # Data and keys go on: the second step is that of the second batch from untouched weights.
+    # Data and keys advance: the second step is that of the second batch from untouched weights.
     untouched = (begin._replace(step=jnp.int32(1)), run[1])
     expected, _ = take_steps(untouched, devices=devices, steps=1, make=lambda number: make_batch(1))
     jax.tree.map(np.testing.assert_array_equal, after.params, expected.params)

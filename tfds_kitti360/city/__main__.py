@@ -28,14 +28,14 @@ def main(arguments: list[str] | None = None) -> int:
         help="folder to write; new, or of an earlier run with the same settings",
     )
     parser.add_argument("--drives", type=int, default=2, help=f"number of streets, 1 to {len(plan.DRIVES)} (default 2)")
-    parser.add_argument("--frames", type=int, default=60, help="frames a drive, 3 or more (default 60)")
+    parser.add_argument("--frames", type=int, default=60, help="frames per drive, 3 or more (default 60)")
     parser.add_argument(
         "--size", default="376x1408", help="HEIGHTxWIDTH of the images (default 376x1408, the real one)"
     )
     parser.add_argument("--seed", type=int, default=0, help="another seed is another city (default 0)")
     parser.add_argument("--stereo", action="store_true", help="draw the right camera, image_01, too")
     parser.add_argument(
-        "--no_truth", action="store_true", help="leave out the exact depth and moving masks, 2 MB a frame at full size"
+        "--no_truth", action="store_true", help="leave out exact depth and moving masks, 2 MB per frame at full size"
     )
     parser.add_argument(
         "--no_scans", action="store_true", help="leave out the scans: half the work at 128x416, but no depth to score"
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("error: interrupted; finished drives are kept, the same command goes on", file=sys.stderr)
+        print("error: interrupted; finished drives are kept; run the same command to resume", file=sys.stderr)
         return 130
     return 0
 

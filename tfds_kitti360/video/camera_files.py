@@ -63,7 +63,7 @@ def read(text: str) -> Camera:
         found = form(content, str(path))
         if found is not None:
             return found
-    raise DatasetError(f"{path} holds no intrinsics that are understood; it is one of: {_FORMS}")
+    raise DatasetError(f"{path} holds no intrinsics in a known format; it has to be one of: {_FORMS}")
 
 
 def _official(content: str, origin: str) -> Camera | None:
@@ -129,7 +129,7 @@ def _lens(values: dict[str, Any], origin: str) -> tuple[float, ...]:
             raise DatasetError(f"{origin} has a lens of more than k1, k2, k3, p1 and p2; {_STRAIGHTEN}")
         listed = listed[:5]
     if not isinstance(listed, list) or len(listed) not in (4, 5, 8) or (found := _floats(listed, len(listed))) is None:
-        raise DatasetError(f"{origin} has distortion that is no k1, k2, p1, p2, k3; {_STRAIGHTEN}")
+        raise DatasetError(f"{origin} has distortion other than k1, k2, p1, p2, k3; {_STRAIGHTEN}")
     return _distortion(found, origin)
 
 

@@ -20,7 +20,7 @@ class Watched(NamedTuple):
     Attributes:
       name: of the file or folder.
       size: height, width.
-      fps: frames a second that were taken; 0: unknown.
+      fps: frames per second that were taken; 0: unknown.
       promised: frames that the file said it has.
       frames: that were read.
       still: of these, left out because nothing moved.
@@ -50,7 +50,7 @@ def report(watched: list[Watched], intrinsics: Intrinsics, *, size: tuple[int, i
     lines, warnings = [], list(intrinsics.warnings)
     for video in watched:
         height, width = video.size
-        rate = f" at {video.fps:.3g} frames a second" if video.fps else ""
+        rate = f" at {video.fps:.3g} frames per second" if video.fps else ""
         lines.append(
             f"{video.name}: {video.frames} frames of {width}x{height}{rate}, stored as {size[1]}x{size[0]} (width x "
             f"height), which is --size={size[0]}x{size[1]}"
@@ -94,12 +94,12 @@ def _warnings(video: Watched) -> list[str]:
         )
     if video.motions and np.median([motion.resemblance for motion in video.motions]) < _FAST:
         found.append(
-            f"{name} moves too fast: neighbouring frames hardly match; use more frames a second (a larger --fps)"
+            f"{name} moves too fast: neighbouring frames hardly match; use more frames per second (a larger --fps)"
         )
     if video.cuts > _CUTS * video.frames:
         found.append(
             f"{name} jumps {video.cuts} times in {video.frames} frames; depth is learned from continuous driving: use "
-            "more frames a second, or a video that is not edited"
+            "more frames per second, or a video that is not edited"
         )
     return found
 

@@ -19,7 +19,7 @@ class Source(NamedTuple):
       size: height, width of its frames as they are shown, that is after rotation.
       count: about how many frames `read` gives.
       bytes: of the file, or of all pictures of the folder.
-      fps: frames a second that `read` gives; 0 where unknown (a folder).
+      fps: frames per second that `read` gives; 0 where unknown (a folder).
       remarks: sentences about files of the folder that are not read.
       read: gives (name of the frame in the source, uint8 [h w 3] red first) in order; it raises DatasetError.
     """
@@ -38,7 +38,7 @@ def find_sources(paths: list[pathlib.Path], *, fps: float | None = None) -> list
 
     Args:
       paths: files and folders.
-      fps: frames a second to take of a video file; None: all of them.
+      fps: frames per second to take of a video file; None: all of them.
 
     Raises:
       DatasetError: a path is not there, cannot be read, or holds no frame.
@@ -74,7 +74,7 @@ def _folder(path: pathlib.Path, found: Listing, fps: float | None) -> Source:
     if pair := interleaved(found.files):
         raise DatasetError(
             f"{path} holds several sequences whose names run through one another ({pair[0]}, {pair[1]}); put "
-            "each, such as each camera's, into a folder of its own"
+            "each, such as each camera's, into its own folder"
         )
     first = found.files[0]
     size, white = pictures.read_picture(first).shape[:2], pictures.white_level(found.files)
@@ -97,7 +97,7 @@ def _folder(path: pathlib.Path, found: Listing, fps: float | None) -> Source:
 def _film(path: pathlib.Path, fps: float | None, remarks: tuple[str, ...] = ()) -> Source:
     film = films.open_film(path)
     if fps is not None and not 0 < fps <= film.rate:
-        rate = f"has {film.rate:g} frames a second" if film.rate else "does not say its frame rate"
+        rate = f"has {film.rate:g} frames per second" if film.rate else "does not say its frame rate"
         raise DatasetError(f"--fps={fps:g} cannot be taken of {path}, which {rate}; ask for at most that, or leave it")
 
     def read() -> Iterator[tuple[str, np.ndarray]]:

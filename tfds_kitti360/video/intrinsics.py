@@ -39,7 +39,7 @@ def choose(text: str | None, fov: float | None, *, size: tuple[int, int]) -> Int
         return _from_numbers(camera, size)
     if fov is not None:
         if not 1 <= fov < 180:
-            raise DatasetError(f"--fov={fov:g} is no field of view in degrees; it lies between 20 and 150")
+            raise DatasetError(f"--fov={fov:g} is not a field of view in degrees; it must be between 20 and 150")
         origin, warnings = f"--fov={fov:g}", ()
     else:
         fov, origin = GUESSED_FOV, "a guess"

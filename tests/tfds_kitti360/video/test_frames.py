@@ -30,7 +30,7 @@ def test_fewer_frames_a_second(tmp_path):
     (source,) = find_sources([film], fps=4)
     assert [name for name, _ in source.read()] == [f"frame {number}" for number in (0, 3, 5, 8, 10)]  # 0, 2.5, 5 ...
     assert source.fps == pytest.approx(4)
-    with pytest.raises(DatasetError, match="has 10 frames a second"):
+    with pytest.raises(DatasetError, match="has 10 frames per second"):
         find_sources([film], fps=20)
 
 
