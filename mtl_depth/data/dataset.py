@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -98,7 +99,7 @@ def open_dataset(data: Data) -> Dataset:
             than `data.size`, or a setting of `data` makes no sense.
     """
     _check_settings(data)
-    folders = [data.data_dir] if pathlib.Path(data.data_dir).is_dir() else data.data_dir.split(",")
+    folders = [data.data_dir] if os.path.isdir(data.data_dir) else data.data_dir.split(",")
     first, *others = (_open_one(dataclasses.replace(data, data_dir=folder)) for folder in folders)
     return dataclasses.replace(first, others=tuple(others))
 
