@@ -245,7 +245,7 @@ CASES += [
         verdicts(0.3, 0.4),
         ("it has not learned depth",),
     ),
-    Case("15 verdict", "better in metres alone", verdicts(0.3, 0.1), ("NOT BEATEN", "0.100"), ("not learnt",)),
+    Case("15 verdict", "better in metres alone", verdicts(0.3, 0.1), ("NOT BEATEN", "0.100"), ("not learned",)),
     Case("15 verdict", "better", verdicts(0.1, 0.4), ("[]",)),
     Case("15 best", "scored on val", best_of("val"), ("there is a best one",)),
     Case("15 best", "scored on test", best_of("test"), ("holds no evaluated checkpoint",)),

@@ -37,7 +37,7 @@ def test_everything_known_is_on_it(workdir, tmp_path):
     assert "test:" not in text
     assert "70 steps of 8 clips" in text and "| ours, median-scaled" in text and "the recipe" in text
     assert "NOT BEATEN: the constant depth" in text.split("## Limits")[1]
-    assert "up to scale" in text and "synthetic city" in text and "Not made for driving" in text
+    assert "up to scale" in text and "synthetic city" in text and "Not suitable for driving" in text
 
 
 def test_without_scores_and_data_it_says_so(workdir):

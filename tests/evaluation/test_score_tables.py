@@ -59,7 +59,7 @@ def test_a_model_that_beats_nothing_is_told_so():
         "semantic": GOOD["semantic"] | {"miou": 0.1},
     }
     depth, semantic = score_tables.verdicts(bad)
-    assert "mean depth image (Abs Rel 0.300)" in depth and "0.400" in depth and "not learnt depth" in depth
+    assert "mean depth image (Abs Rel 0.300)" in depth and "0.400" in depth and "not learned depth" in depth
     assert "majority label image (mIoU 0.100)" in semantic
     assert depth in score_tables.summary(bad)
     constant, _ = score_tables.verdicts({"depth": GOOD["depth"] | {"median_scaled": _errors(float("nan"))}})

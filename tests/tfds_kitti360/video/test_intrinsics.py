@@ -92,5 +92,5 @@ def test_two_answers_and_an_impossible_one_are_refused():
     with pytest.raises(DatasetError, match="one of them"):
         choose("500,500,320,240", 70.0, size=SIZE)
     for fov in (0.0, 180.0, float("nan")):
-        with pytest.raises(DatasetError, match="no field of view"):
+        with pytest.raises(DatasetError, match="not a field of view"):
             choose(None, fov, size=SIZE)
