@@ -92,7 +92,11 @@ def archived(path, program, storages=()):
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
-@pytest.mark.parametrize("made", [pathlib.Path.touch, print, getattr, collections.Counter, io.BytesIO], ids=str)
+@pytest.mark.parametrize(
+    "made",
+    [pathlib.Path.touch, print, getattr, collections.Counter, io.BytesIO],
+    ids=lambda made: getattr(made, "__name__", str(made)),
+)
 def test_no_function_is_called(tmp_path, made, protocol):
     mark = tmp_path / "mark"
     archived(tmp_path / "x.pth", pickle.dumps({"a": Calls(made, mark)}, protocol=protocol))

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import fcntl
 import io
+import os
 import pathlib
 import re
 import shlex
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not videos and any(value is not None for value in camera.values()):
             raise DatasetError("--intrinsics, --fov and --fps describe a --video; KITTI-360 brings its own calibration")
+        _check_numbers(options["size"], options["workers"])
         print(build(**options, video=Request(tuple(videos), **camera) if videos else None))
     except DatasetError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -63,8 +65,14 @@ def build(
       DatasetError: the download cannot be used as it is, or `data_dir` holds a build with other settings.
     """
     started = time.perf_counter()
-    _check_numbers(size, workers)
     data_dir = expand(data_dir)
+    try:
+        str(data_dir).encode()
+    except UnicodeEncodeError:
+        raise DatasetError(
+            f"--data_dir={os.fsencode(data_dir).decode('utf-8', 'replace')} is not UTF-8, and the writer of records "
+            "takes no other names; pass another --data_dir"
+        ) from None
     if video is None:
         manual_dir = expand(manual_dir)
         if not manual_dir.is_dir():

@@ -18,7 +18,7 @@ FLAGS = ("pose", *LABELS, "scan", "right")
 FILES = ("dataset_info.json", "features.json", "metadata.json")
 SEAL = "checksums.json"
 CAMERAS = ("calibrated", "given", "guessed")  # by KITTI-360's files; by the user; by a usual field of view
-_SEALED_SINCE = "content"  # a key of metadata that is as old as the seal
+_SEALED_SINCE = b'"content":'  # in metadata.json: a key of drives that is as old as the seal
 
 
 def fingerprint(metadata: Mapping[str, Any]) -> str:
@@ -63,7 +63,7 @@ def check_seal(folder: pathlib.Path, remedy: str) -> None:
         try:
             contents[name] = read_bytes(folder / name)
         except FileNotFoundError:
-            if name == SEAL and _SEALED_SINCE.encode() not in contents["metadata.json"]:
+            if name == SEAL and _SEALED_SINCE not in contents["metadata.json"]:
                 return  # built before there were checksums
             raise DatasetError(f"{folder} is not a finished data set, {name} is missing; {remedy}") from None
         except OSError as error:

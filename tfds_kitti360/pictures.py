@@ -166,6 +166,8 @@ def _tiff(data: bytes, name: str) -> _Samples | None:
     file = io.BytesIO(data)
     file.seek(tags.next)
     tags.load(file)
+    if 50706 in tags or tags.get(254, 0) & 1:  # DNGVersion; a reduced picture comes first
+        raise ValueError("it is the raw file of a camera")
     bits = max(tags.get(258, (1,)))
     if bits <= 8:
         return None

@@ -125,12 +125,11 @@ def read_lists(layout: Layout) -> tuple[dict[str, set[tuple[int, int]]] | None, 
         alone = "is there without the other official list, so every drive was split by time"
         return None, [f"{path} {alone}" for path in there]
     lists = {split: read_list(layout.frame_list(split)) for split in ("train", "val")}
-    for split, listed in lists.items():
-        if not listed:
-            raise DatasetError(
-                f"{layout.frame_list(split)} lists no frame; unpack the official lists again, or remove both to split "
-                "every drive by time"
-            )
+    if not lists["train"]:
+        raise DatasetError(
+            f"{layout.frame_list('train')} lists no frame; unpack the official lists again, or remove both to split "
+            "every drive by time"
+        )
     if both := lists["train"] & lists["val"]:
         drive, frame = min(both)
         raise DatasetError(
@@ -138,7 +137,8 @@ def read_lists(layout: Layout) -> tuple[dict[str, set[tuple[int, int]]] | None, 
             f"{drive:04d}; unpack the official lists again, or remove both to split every drive by time"
         )
     named = [drive for drive, _ in lists["train"] | lists["val"]]
-    return lists, [
+    empty = [] if lists["val"] else [f"{layout.frame_list('val')} lists no frame, so nothing is val"]
+    return lists, empty + [
         f"the lists of train and val name {named.count(drive)} frames of drive {drive:04d}, a test drive of the "
         "benchmark: all of its frames are test, and none is trained on"
         for drive in TEST_DRIVES

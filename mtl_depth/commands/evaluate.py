@@ -72,7 +72,7 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         result |= {"odometry": motion} if motion else {}
     if not config.weights:
         result |= {"checkpoint": evaluation.checkpoint}
-    print(score_tables.summary(result), flush=True)  # before it is written, which may fail
+    score_tables.show(score_tables.summary(result))  # before it is written, which may fail
     if config.weights:
         weights = str(pathlib.Path(config.weights).resolve())
         scored = dataclasses.replace(perceiver.config, data=data, evaluation=evaluation, weights=weights)

@@ -19,9 +19,8 @@ from mtl_depth.evaluation.evaluator import FLIPPED
 from mtl_depth.image import resize_bilinear
 from mtl_depth.media import inputs
 from mtl_depth.metrics import depth as metrics
-from mtl_depth.prediction import output_folder
 from mtl_depth.prediction.predictor import flip_of
-from mtl_depth.runtime import log
+from mtl_depth.runtime import disk, log
 from mtl_depth.tasks.base import add
 
 ENDINGS = (".png", ".npy")
@@ -69,7 +68,7 @@ def run(
         )
     if found.remark:
         log.say(found.remark)
-    output_folder.check_writable(pathlib.Path(workdir))  # before hours of work
+    disk.check_writable(pathlib.Path(workdir))  # before hours of work
     perceiver = inference.load_perceiver(
         config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=flip_of(config)
     )

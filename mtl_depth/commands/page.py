@@ -54,7 +54,7 @@ def run(
         pictures = list(itertools.islice(_pictures(input), MOST_PICTURES))
         if not pictures:
             raise UserError(f"--input={input} holds no picture that can be read; give others.")
-        seen = [_look(perceiver, pictures, camera) for perceiver in perceivers]
+        seen = [_look(perceiver, folder, pictures, camera) for perceiver, folder in zip(perceivers, folders)]
     shared = [[found[name] for found in seen] for name in seen[0] if all(name in found for found in seen)]
     path.parent.mkdir(parents=True, exist_ok=True)
     metric = all(perceiver.metric for perceiver in perceivers)
@@ -86,8 +86,12 @@ def _pictures(input: str) -> Iterator[tuple[str, np.ndarray]]:
     return ((found.names[index], image) for index, image in found.read() if not isinstance(image, UserError))
 
 
-def _look(perceiver: Perceiver, pictures: Sequence[tuple[str, np.ndarray]], camera: str) -> dict[str, frames.Frame]:
+def _look(
+    perceiver: Perceiver, folder: pathlib.Path, pictures: Sequence[tuple[str, np.ndarray]], camera: str
+) -> dict[str, frames.Frame]:
     """What a run sees in the pictures, by name."""
     depth = perceiver.config.tasks.depth is not None
-    camera_of = cameras.find(perceiver.config, camera or None, speak=depth, focal_scale=perceiver.focal_scale)
+    camera_of = cameras.find(
+        perceiver.config, camera or None, speak=depth, focal_scale=perceiver.focal_scale, run=folder
+    )
     return {name: frames.of_picture(perceiver, image, name=name, camera_of=camera_of) for name, image in pictures}

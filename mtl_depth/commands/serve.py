@@ -10,6 +10,7 @@ from mtl_depth import inference
 from mtl_depth.config import Config
 from mtl_depth.errors import UserError
 from mtl_depth.prediction import cameras
+from mtl_depth.prediction.predictor import flip_of
 from mtl_depth.runtime import log
 from mtl_depth.viewer import document, frames
 
@@ -52,8 +53,10 @@ def make_app(config: Config, workdir: str | pathlib.Path, *, host: str, camera: 
     from mtl_depth.viewer import server
 
     source = config.weights or workdir
-    perceiver = inference.load_perceiver(source, checkpoint=config.evaluation.checkpoint, flip=config.evaluation.flip)
-    camera_of = cameras.find(perceiver.config, camera or None, speak=False, focal_scale=perceiver.focal_scale)
+    perceiver = inference.load_perceiver(source, checkpoint=config.evaluation.checkpoint, flip=flip_of(config))
+    camera_of = cameras.find(
+        perceiver.config, camera or None, speak=False, focal_scale=perceiver.focal_scale, run=pathlib.Path(workdir)
+    )
 
     def look(image: np.ndarray) -> dict[str, Any]:
         return document.frame_content(frames.of_picture(perceiver, image, name="", camera_of=camera_of))

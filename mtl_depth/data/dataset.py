@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -97,7 +98,8 @@ def open_dataset(data: Data) -> Dataset:
         UserError: nothing is built there, it is unfinished, incomplete or not what was built, its images are smaller
             than `data.size`, or a setting of `data` makes no sense.
     """
-    folders = [data.data_dir] if pathlib.Path(data.data_dir).is_dir() else data.data_dir.split(",")
+    _check_settings(data)
+    folders = [data.data_dir] if os.path.isdir(data.data_dir) else data.data_dir.split(",")
     first, *others = (_open_one(dataclasses.replace(data, data_dir=folder)) for folder in folders)
     return dataclasses.replace(first, others=tuple(others))
 
@@ -108,7 +110,6 @@ def _open_one(data: Data) -> Dataset:
     from tfds_kitti360 import files, metadata
     from tfds_kitti360.kitti360_dataset_builder import Builder
 
-    _check_settings(data)
     again = f"delete that folder and run: {_build_command(data)}"
     try:
         folder = files.expand(data.data_dir) / "kitti360"

@@ -5,11 +5,10 @@ import itertools
 import json
 import os
 import pathlib
-import tempfile
 from collections.abc import Sequence
 
 from mtl_depth.errors import UserError
-from mtl_depth.runtime import log
+from mtl_depth.runtime import disk, log
 
 MARKER = ".mtl_depth_results"  # one JSON line a file: {"file": name}, when complete with its "size" and "modified" time
 
@@ -47,7 +46,7 @@ def claim(wanted: str | pathlib.Path) -> OutputFolder:
     wanted = pathlib.Path(os.path.expanduser(wanted))
     numbered = (wanted.with_name(f"{wanted.name}_{number}") for number in itertools.count(2))
     path = next(path for path in itertools.chain([wanted], numbered) if _is_free(path))
-    check_writable(path)
+    disk.check_writable(path)
     for name in _listed(path):
         (path / name).unlink(missing_ok=True)
     if path != wanted:
@@ -81,20 +80,6 @@ def check_apart(output: pathlib.Path, given: str | pathlib.Path, files: Sequence
             f"--output={output} lies inside the input {given}, which would find the results the next time; give "
             "another one."
         )
-
-
-def check_writable(folder: pathlib.Path) -> None:
-    """Makes the folder if it is absent, and writes and removes a file in it.
-
-    Raises:
-        UserError: that is refused.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"0")
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); give a folder that can.") from error
 
 
 def _is_free(path: pathlib.Path) -> bool:

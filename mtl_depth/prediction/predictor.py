@@ -148,7 +148,7 @@ class Perceiver:
     @property
     def canonical_focal(self) -> float | None:
         """fx / width of the camera that depth is learned for; metres of another camera need its intrinsics."""
-        return getattr(self._depth, "canonical_focal", None)
+        return None if self._depth is None else self._depth.canonical_focal
 
     @property
     def focal_scale(self) -> float:

@@ -11,7 +11,7 @@ def avoid_wrong_reductions(environ: MutableMapping[str, str] = os.environ) -> No
     """Turns YNNPACK's fusions off where they are known to be wrong, unless XLA_FLAGS sets them already.
 
     In jaxlib 0.10.2 and 0.11 `jit(vmap(lambda row: ((matrix @ row) ** 2).sum()))` over 32,769 rows answers a wrong
-    last row (https://github.com/jax-ml/jax/issues/39103); jax 0.12 is right. Later versions are left alone, because
+    last row (jax issue 39103); jax 0.12 is right. Later versions are left alone, because
     an XLA that does not know a flag ends the process.
     """
     given = environ.get("XLA_FLAGS", "")

@@ -73,6 +73,7 @@ def claim(
     identity |= {"training_clips": clips, "steps": steps}
     before = _settings(workdir, settings)
     known = _saved(workdir / "dataset.json")
+    differing = []
     if before is not None:
         differing = [entry for entry in _differences(before, settings) if rule(entry[0]) != MAY]
         if refused := [entry for entry in differing if rule(entry[0]) == NOT]:
@@ -80,17 +81,18 @@ def claim(
                 f"{workdir} holds a run with other settings: {_listed(refused, 'config.')}. "
                 "Give another --workdir, or the same settings."
             )
-        for name, there, here in differing:
-            word = f"; {WORDS[name]}" if name in WORDS else ""
-            log.say(f"warning: config.{name} was {there} in this run and is {here} from now on{word}.")
-        _say_rates(workdir, before, config, known or {}, steps, rate)
     if known is not None:
         compared = {name: value for name, value in known.items() if name in identity and name not in NOT_COMPARED}
-        if differing := _differences(compared, {name: identity[name] for name in compared}):
+        if other := _differences(compared, {name: identity[name] for name in compared}):
             raise UserError(
                 f"{config.data.data_dir} is not the data set that the run in {workdir} began with: "
-                f"{_listed(differing)}. Give that one as config.data.data_dir, or another --workdir."
+                f"{_listed(other)}. Give that one as config.data.data_dir, or another --workdir."
             )
+    for name, there, here in differing:
+        word = f"; {WORDS[name]}" if name in WORDS else ""
+        log.say(f"warning: config.{name} was {there} in this run and is {here} from now on{word}.")
+    if before is not None:
+        _say_rates(workdir, before, config, known or {}, steps, rate)
     record.write(workdir / "dataset.json", identity)
     record.write(workdir / "config.json", settings)
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Num, UInt8
 from mtl_depth.media import image_files, visualize
 from mtl_depth.prediction import results
 from mtl_depth.prediction.cameras import Camera
-from mtl_depth.prediction.predictor import Perceiver, perceive_padded, to_float
+from mtl_depth.prediction.predictor import Perceiver
 from mtl_depth.prediction.results import Prediction
 
 LARGEST_ERROR = 0.3  # share of the true depth that has the brightest colour of an error map
@@ -93,10 +93,10 @@ def from_prediction(
 
 def of_picture(perceiver: Perceiver, image: UInt8[np.ndarray, "h w 3"], *, name: str, camera_of: Camera) -> Frame:
     """What a network sees in one picture."""
-    fitted = to_float(image_files.resize(image, size=perceiver.size))
-    predictions = perceive_padded(perceiver.perceive, fitted[None], batch_size=1)
+    intrinsics = camera_of(image.shape[:2])
+    predictions = perceiver.perceive_padded([image], batch_size=1, intrinsics=intrinsics)
     one = results.make(perceiver, predictions, 0, image, name=name)
-    return from_prediction(one, camera_of(image.shape[:2]), metric=perceiver.metric)
+    return from_prediction(one, intrinsics, metric=perceiver.metric)
 
 
 def merged(frames: Sequence[Frame], names: Sequence[str], *, metric: bool) -> Frame:

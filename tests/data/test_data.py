@@ -61,13 +61,15 @@ def test_the_opened_data_set(dataset):
 
 def test_clips_of_a_split(dataset, data):
     clips = reader.clips(dataset, data, split="train", reads=NOTHING)
-    assert clips == [(3, (k - 1, k, k + 1)) for k in range(1, 16)] + [(5, (k - 1, k, k + 1)) for k in range(1, 8)]
+    assert [clip[:2] for clip in clips] == [(3, (k - 1, k, k + 1)) for k in range(1, 16)] + [
+        (5, (k - 1, k, k + 1)) for k in range(1, 8)
+    ]
     assert len(reader.clips(dataset, data, split="train", reads=NOTHING)) == 22
     posed = reader.clips(dataset, data, split="train", reads=frozenset({"source_from_target"}))
     assert posed == [clip for clip in clips if clip.drive == 3]
-    assert reader.clips(dataset, data, split="val", reads=NOTHING) == [(3, (17, 18, 19))]
+    assert reader.clips(dataset, data, split="val", reads=NOTHING)[0][:2] == (3, (17, 18, 19))
     strided = dataclasses.replace(data, stride=4)
-    assert reader.clips(dataset, strided, split="train", reads=NOTHING)[0] == (3, (0, 4, 8))
+    assert reader.clips(dataset, strided, split="train", reads=NOTHING)[0][:2] == (3, (0, 4, 8))
 
 
 def test_an_evenly_spaced_subset(dataset, data):

@@ -259,3 +259,15 @@ def test_a_folder_of_one_camera_and_a_film_have_no_remarks(tmp_path):
     assert find_sources([named(*(f"{n}.png" for n in range(8)))(tmp_path)])[0].remarks == ()
     with pytest.raises(DatasetError, match="does not exist"):
         find_sources([tmp_path / "*.png"])
+
+
+def test_a_video_that_was_moved_is_the_same_video(tmp_path, capsys):
+    """Kind 8: a data set is not refused for the path of what it was built from."""
+    folder = named(*(f"{n}.png" for n in range(8)))(tmp_path)
+    options = [f"--data_dir={tmp_path / 'built'}", "--size=64x96"]
+    assert main([f"--video={folder}", *options]) == 0
+    (tmp_path / "elsewhere").mkdir()
+    moved = folder.rename(tmp_path / "elsewhere" / "frames")
+    assert main([f"--video={moved}", *options]) == 0 and "already built" in capsys.readouterr().out
+    PIL.Image.fromarray(IMAGES[0]).save(moved / "8.png")
+    assert main([f"--video={moved}", *options]) == 2 and "other videos or settings" in capsys.readouterr().err

@@ -14,6 +14,7 @@ import pytest
 from mtl_depth.errors import UserError
 from mtl_depth.media import image_files
 from mtl_depth.prediction import loading
+from mtl_depth.tasks import assemble
 
 SIZE = (45, 131)
 BYTES = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
@@ -211,7 +212,7 @@ def test_depth_of_a_canonical_camera_grows_with_the_focal_length(capsys, monkeyp
     monkeypatch.setattr("mtl_depth.prediction.cameras._say_once", lambda sentence: print(sentence))
     config = copy.deepcopy(eye().config)
     config.tasks.depth.canonical_focal = 0.5  # fx / width
-    canonical = dataclasses.replace(eye(), config=config)
+    canonical = dataclasses.replace(eye(), config=config, tasks=assemble(config.model, config.tasks)[1])
     plain = eye().depth(BYTES)
     # fx 131 of 131 pixels is twice the canonical 0.5
     np.testing.assert_allclose(canonical.depth(BYTES, intrinsics=(131, 131, 65, 22)), 2 * plain, rtol=1e-5)

@@ -225,7 +225,7 @@ def _(at, monkeypatch):
 # what happens to the scores
 
 
-@case(3, "a run folder that cannot be written is said before the work", "cannot be written")
+@case(3, "a run folder that cannot be written is said before the work", "cannot be used")
 def _(at, monkeypatch):
     (at / "file").write_text("")
     monkeypatch.setattr("mtl_depth.prediction.predictor.Perceiver.perceive_padded", lambda *_, **__: 1 / 0)

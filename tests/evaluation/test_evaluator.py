@@ -198,7 +198,7 @@ def test_measure_scores_every_task_of_a_run(monkeypatch, perceiver):
     fake_run.install(monkeypatch)
     data = fake_run.config(*ALL).data
     result = evaluator.measure(
-        perceiver.perceive, perceiver.tasks, "opened", data, split="val", batch_size=2, progress=False
+        perceiver.answer, perceiver.tasks, "opened", data, split="val", batch_size=2, progress=False
     )
     assert set(result) >= {"split", "frames", "depth", "semantic", "instance", "recipe"}
     assert set(result["depth"]) >= {"median_scaled", "unscaled", "constant", "mean_image"}

@@ -117,7 +117,8 @@ def test_half_precision_is_summed_in_float32():
     logits = jnp.zeros((1, 64, 64, 2), jnp.bfloat16)
     total, count = cross_entropy(logits, jnp.zeros((1, 64, 64), jnp.int32))
     assert total.dtype == count.dtype == jnp.float32
-    np.testing.assert_allclose(total / count, np.log(2), rtol=1e-6)
+    # XLA adds 4,096 equal numbers one after the other, to 1e-5; in bfloat16 the sum would stay at a few hundred.
+    np.testing.assert_allclose(total / count, np.log(2), rtol=1e-4)
 
 
 def test_shapes_that_do_not_fit_raise():

@@ -16,6 +16,7 @@ from messages.rows import Row, build, row, written
 from mtl_depth.config import Data
 from mtl_depth.data import batches, footage, intrinsics, open_dataset, records
 from tfds_kitti360 import files, films, layout, pictures
+from tfds_kitti360.build import build as build_dataset
 from tfds_kitti360.video import intrinsics as cameras
 
 SIZE = own_video.SIZE
@@ -62,6 +63,15 @@ def two_cameras(at):
     for n in range(4):
         (at / "frames" / f"frame{n}.png").rename(at / "frames" / f"{n // 2}_{'lr'[n % 2]}.png")
     return build("--video={at}/frames")(at)
+
+
+def edited_note(at):
+    own_video.folder(at / "frames", own_video.frames(range(0, 16, 4)))
+    command = build("--video={at}/frames", "--size=64x96")
+    assert command(at) == 0
+    note = at / "built/video_frames/video.json"
+    note.write_text(note.read_text().replace('"size": [', '"size": [ 1,'))
+    return command(at)
 
 
 def closed(function):
@@ -166,6 +176,8 @@ ROWS: list[Row] = [
         "{at}/poses.txt cannot be read (Permission denied)"),
     row("tfds_kitti360.video.frames._folder: {} holds", "frames of two cameras", two_cameras,
         "{at}/frames holds several sequences", "0_l.png, 0_r.png"),
+    row("tfds_kitti360.video.make.write_download: {} was edited", "a note of what was read, edited", edited_note,
+        "{at}/built/video_frames/video.json was edited or damaged", "restore it"),
     # cameras
     row("data.intrinsics.read: {} has a lens", "pictures through a lens", lens, "{at}/camera.txt has a lens",
         "undistort"),
@@ -183,6 +195,8 @@ ROWS: list[Row] = [
     row(f"{_CAMERAS}._colmap: {{}} is of another", "a fisheye of COLMAP", camera("1 FOV 160 96 1 1 2 3 4\n"),
         "{at}/camera.txt is of another camera model (FOV)"),
     # downloads
+    row("tfds_kitti360.build.build: --data_dir={} is not UTF-8", "a folder of another encoding",
+        lambda at: build_dataset(data_dir=os.fsdecode(b"stra\xdfe"), manual_dir=at), "is not UTF-8", "--data_dir"),
     row("tfds_kitti360.build._check_numbers: --workers", "no worker", build("--manual_dir={at}", "--workers=0"),
         "--workers=0 is too small"),
     row("tfds_kitti360.build._check_numbers: --size", "sides that are not halved five times",
@@ -219,7 +233,7 @@ ROWS: list[Row] = [
     row("tfds_kitti360.metadata.check_seal: {} was", "a record edited by hand",
         lambda at: [(built_at(at) / "metadata.json").write_text("{}"), build_again(at)][1],
         "metadata.json was edited or damaged", "restore it"),
-    row("data.dataset.open_dataset: {} cannot", "a data set that may not be read", closed_set,
+    row("data.dataset._open_one: {} cannot", "a data set that may not be read", closed_set,
         "{at} cannot be read (Permission denied)"),
     row("data.records._check_readable", "a shard that may not be read", closed_shard,
         "array_record cannot be read (Permission denied)", "may be intact"),

@@ -146,8 +146,6 @@ ROWS: list[Row] = [
         "--output={at}/in/out lies inside the input {at}/in"),
     row("prediction.output_folder._is_free", "a file as output",
         lambda at: output_folder.claim(written(at / "out")), "{at}/out is a file", "give a folder"),
-    row("prediction.output_folder.check_writable", "an output below a file",
-        lambda at: output_folder.claim(written(at / "file") / "out"), "{at}/file/out cannot be written"),
     row("commands.predict.predict_footage", "no picture that can be read", predicting({"a.png": b"no picture"}),
         "None of the 1 pictures", "{at}/in/a.png cannot be read"),
     row("commands.predict.evaluation_frames", "nothing to show", predicting_nothing, "The split val of data",
@@ -182,7 +180,7 @@ ROWS: list[Row] = [
     # handing it on
     row("commands.export.run: --format", "an unknown format", exporting("tflite"), "--format=tflite does not exist",
         "onnx"),
-    row("commands.export.run: --output", "no folder to export into", exporting("onnx", output=False),
+    row("commands.export.run: --output=DIR", "no folder to export into", exporting("onnx", output=False),
         "--output=DIR is needed"),
     row("commands.export.run: --batch", "a batch that is no number", exporting("onnx", batch="some"), "--batch=some",
         "free"),

@@ -7,15 +7,18 @@ import sys
 
 import fake_run
 import jax
+import pytest
 from messages.rows import Row, depth, main, row, written
 
 from mtl_depth import config
 from mtl_depth.commands import page, serve
 from mtl_depth.data import intrinsics
-from mtl_depth.experiments import curves, table1
+from mtl_depth.experiments import curves, pieces, table1
 from mtl_depth.models import network
+from mtl_depth.prediction import loading
 from mtl_depth.runtime import distributed, lock, run_identity
 from mtl_depth.runtime.devices import Devices
+from mtl_depth.training import initial
 
 DATASET = type("DataSet", (), {"metadata": {"size": [64, 96], "drives": {"0000": {"frames": [1]}}}})
 
@@ -89,6 +92,12 @@ def other_study(at):
     table1.claim(dataclasses.replace(smoke, frames=smoke.frames + 1), at)
 
 
+def without_starter(at):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "STARTER_FILE", at / "absent.safetensors")
+        loading.load_perceiver("starter")
+
+
 ROWS: list[Row] = [
     # flags
     row("main._dispatch: NO_CONFIG", "no configuration", main("--workdir={at}"), "--config=FILE is needed"),
@@ -119,7 +128,7 @@ ROWS: list[Row] = [
     row("commands.arguments.config_file", "a wrong path of the configuration",
         main("--config=configs/dept.py", "--workdir={at}"), "there is no file configs/dept.py", "--config=depth?"),
     row("commands.arguments.config_file", "an unknown configuration", main("--config=zzz", "--workdir={at}"),
-        "there is no file zzz", "baseline, depth, instance"),
+        "there is no file zzz", "baseline, depth, finetune, instance"),
     row("configs.tiny.get_config: configs/tiny.py:", "an unknown variant",
         main("--config=configs/tiny.py:dept", "--workdir={at}"), "configs/tiny.py:dept", "the variants are depth"),
     # sizes, batches, numbers
@@ -222,6 +231,12 @@ ROWS: list[Row] = [
     row("experiments.table1.main: --seeds", "no seed",
         lambda at: table1.main([f"--scale={next(iter(table1.SCALES))}", f"--out={at}", "--seeds=0"]), "--seeds=0"),
     row("experiments.table1.claim", "a folder of another study", other_study, "{at} holds a study", "frames", "--out"),
-    row("experiments.table1._command", "a command of a study that fails",
-        lambda at: table1._command("tfds_kitti360.layout_absent"), "tfds_kitti360.layout_absent has failed", "again"),
+    row("training.initial.start_from", "weights of which nothing fits",
+        lambda at: initial.start_from({"params": {}}, {"params": {}}, source="RUN"), "config.initial_weights=RUN",
+        "config.model.encoder"),
+    row("prediction.loading.load_perceiver: The starter", "a package without its model", without_starter,
+        "The starter model is missing", "--workdir"),
+    row("experiments.pieces.command_line", "a command of a study that fails",
+        lambda at: pieces.command_line("tfds_kitti360.layout_absent"), "tfds_kitti360.layout_absent has failed",
+        "again"),
 ]  # fmt: skip

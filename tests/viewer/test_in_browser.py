@@ -1,8 +1,12 @@
 """The page in a real browser: no requests, no complaints, and controls that do what they say, at three sizes."""
 
 import browser
+import cv2
+import numpy as np
 import page_example
 import pytest
+
+from mtl_depth.viewer import document
 
 pytestmark = pytest.mark.browser
 PIXELS = "document.querySelector('#cloud').toDataURL()"
@@ -160,3 +164,18 @@ def test_curves_table_and_figure(tab):
     fitted = tab.evaluate(width)
     tab.evaluate("document.querySelector('#zoom').click()")
     assert tab.evaluate(width) != fitted
+
+
+def test_a_film_plays(tmp_path):
+    film = cv2.VideoWriter(str(tmp_path / "depth.webm"), cv2.VideoWriter_fourcc(*"VP90"), 10, (64, 48))
+    for value in range(5):
+        film.write(np.full((48, 64, 3), 40 * value, np.uint8))
+    film.release()
+    page = tmp_path / "page.html"
+    document.write(page, title="t", sentences=[], metric=True, film=tmp_path / "depth.webm")
+    with browser.chromium() as tab:
+        tab.open(page)
+        tab.wait_for("document.querySelector('#movie').videoWidth === 64")
+        tab.evaluate("document.querySelector('#movie').play()")
+        tab.wait_for("document.querySelector('#movie').currentTime > 0.1")
+        assert tab.complaints() == []

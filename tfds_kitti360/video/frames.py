@@ -18,6 +18,7 @@ class Source(NamedTuple):
       path: where it lies.
       size: height, width of its frames as they are shown, that is after rotation.
       count: about how many frames `read` gives.
+      bytes: of the file, or of all pictures of the folder.
       fps: frames per second that `read` gives; 0 where unknown (a folder).
       remarks: sentences about files of the folder that are not read.
       read: gives (name of the frame in the source, uint8 [h w 3] red first) in order; it raises DatasetError.
@@ -26,6 +27,7 @@ class Source(NamedTuple):
     path: pathlib.Path
     size: tuple[int, int]
     count: int
+    bytes: int
     fps: float
     remarks: tuple[str, ...]
     read: Callable[[], Iterator[tuple[str, np.ndarray]]]
@@ -88,7 +90,8 @@ def _folder(path: pathlib.Path, found: Listing, fps: float | None) -> Source:
             yield file.name, image
 
     remarks = (remark(path, found.unread),) if found.unread else ()
-    return Source(path, size, len(found.files), 0.0, remarks, read)
+    volume = sum(file.stat().st_size for file in found.files)
+    return Source(path, size, len(found.files), volume, 0.0, remarks, read)
 
 
 def _film(path: pathlib.Path, fps: float | None, remarks: tuple[str, ...] = ()) -> Source:
@@ -102,4 +105,4 @@ def _film(path: pathlib.Path, fps: float | None, remarks: tuple[str, ...] = ()) 
             yield f"frame {frame.number}", frame.image
 
     share = 1.0 if fps is None else fps / film.rate
-    return Source(path, film.size, int(film.promised * share), film.rate * share, remarks, read)
+    return Source(path, film.size, int(film.promised * share), path.stat().st_size, film.rate * share, remarks, read)

@@ -1,6 +1,8 @@
 """Videos become a KITTI-360 download below the data set's folder: read, thinned, checked, written."""
 
+import hashlib
 import json
+import os
 import pathlib
 import shutil
 from collections.abc import Callable
@@ -67,6 +69,11 @@ def write_download(
         there = _read_settings(root / _SETTINGS)
         if there is None or there["settings"] != settings:
             if any(data_dir.glob("kitti360/[0-9]*")):
+                if there is None and (root / _SETTINGS).exists():
+                    raise DatasetError(
+                        f"{root / _SETTINGS} was edited or damaged: its checksum is another; restore it, or pass "
+                        "another --data_dir"
+                    )
                 raise DatasetError(
                     f"{data_dir} holds a data set of other videos or settings; delete that folder or pass another "
                     "--data_dir"
@@ -95,11 +102,8 @@ def network_size(full: tuple[int, int]) -> tuple[int, int]:
 
 
 def _settings(request: Request, sources: list[Source], size: tuple[int, int]) -> dict[str, Any]:
-    """What makes two readings the same, JSON values."""
-    files = [
-        [str(source.path.resolve()), source.count, source.path.stat().st_size, source.path.stat().st_mtime_ns]
-        for source in sources
-    ]
+    """What makes two readings the same, JSON values; a video that was moved or copied is the same."""
+    files = [[os.fsencode(source.path.name).hex(), source.count, source.bytes] for source in sources]
     intrinsics = choose(request.intrinsics, request.fov, size=sources[0].size)
     return {
         "videos": files,
@@ -113,9 +117,15 @@ def _settings(request: Request, sources: list[Source], size: tuple[int, int]) ->
 def _read_settings(path: pathlib.Path) -> dict[str, Any] | None:
     try:
         found = json.loads(read_bytes(path))
-        return found if found["settings"] and "\n".join(found["report"]) else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        whole = found.get("checksum", _checksum(found)) == _checksum(found)
+        return found if whole and found["settings"] and "\n".join(found["report"]) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _checksum(note: dict[str, Any]) -> str:
+    content = json.dumps([note["settings"], note["report"]], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _write(
@@ -144,6 +154,7 @@ def _write(
         (partial / _EXAMPLE).write_bytes(write_photo(picture))
         report += [sentence, f"look at {root / _EXAMPLE}: below, the right half should be darker than the left one"]
     written = {"settings": settings, "report": report}
+    written["checksum"] = _checksum(written)
     (partial / _SETTINGS).write_text(json.dumps(written, indent=1), encoding="utf-8")
     partial.rename(root)
     return written
