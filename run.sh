@@ -51,7 +51,7 @@ results() {
 }
 
 quick() {
-  local city="$OUT/city" tfds="$OUT/tfds" run="$OUT/runs/instance" config=configs/tiny.py:instance
+  local city="$OUT/city" tfds="$OUT/tfds" run="$OUT/runs/instance" config=configs/laptop.py:instance
   say "a synthetic city in KITTI-360's layout"
   python -m tfds_kitti360.city --out="$city" --drives=6 --frames=60 --size=188x704 --seed=0
   say "TFDS data set"

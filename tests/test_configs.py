@@ -59,6 +59,14 @@ def test_tiny_shrinks_every_variant(variant):
     assert {task.name for task in tasks} == TASKS[variant] and network.pose is None
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_laptop_is_tiny_with_an_encoder_that_knows_pictures(variant):
+    tiny, laptop = _get("tiny", variant), _get("laptop", variant)
+    assert (laptop.model.encoder, laptop.model.encoder_weights) == ("efficientnet_lite0", "imagenet")
+    laptop.model = tiny.model
+    assert laptop == tiny
+
+
 def test_tiny_without_a_variant_is_the_headline_one():
     assert configuration.to_dict(_get("tiny")) == configuration.to_dict(_get("tiny", "instance"))
 

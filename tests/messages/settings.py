@@ -128,7 +128,7 @@ ROWS: list[Row] = [
     row("commands.arguments.config_file", "a wrong path of the configuration",
         main("--config=configs/dept.py", "--workdir={at}"), "there is no file configs/dept.py", "--config=depth?"),
     row("commands.arguments.config_file", "an unknown configuration", main("--config=zzz", "--workdir={at}"),
-        "there is no file zzz", "baseline, depth, finetune, instance"),
+        "there is no file zzz", "baseline, depth, finetune, instance, laptop"),
     row("configs.tiny.get_config: configs/tiny.py:", "an unknown variant",
         main("--config=configs/tiny.py:dept", "--workdir={at}"), "configs/tiny.py:dept", "the variants are depth"),
     # sizes, batches, numbers
