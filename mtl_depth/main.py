@@ -105,7 +105,7 @@ def main() -> int:
 
             return table.main(sys.argv[2:])
         words = _parse(sys.argv)
-        with disk.refusal_is_said(_OUTPUT.value or _WORKDIR.value or "."):
+        with disk.reporting_refusals(_OUTPUT.value or _WORKDIR.value or "."):
             _dispatch(words)
         sys.stdout.flush()
     except UserError as error:
@@ -142,7 +142,7 @@ def _dispatch(words: list[str]) -> None:
         from mtl_depth.runtime import distributed
 
         several = distributed.connect()
-        with distributed.together() if several else contextlib.nullcontext():
+        with distributed.reporting_lost_processes() if several else contextlib.nullcontext():
             train.run(config, workdir)
     elif _MODE.value == "evaluate" and _TRUTH.value:
         from mtl_depth.commands import evaluate_folder

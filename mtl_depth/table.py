@@ -198,7 +198,7 @@ def main(argv: Sequence[str]) -> int:
         lines = rows(runs)
         print(table(lines), *segmentation(runs), "\n".join(notes(runs)), sep="\n\n")
         if arguments.json:
-            with disk.refusal_is_said(arguments.json):
+            with disk.reporting_refusals(arguments.json):
                 log.write_json(pathlib.Path(arguments.json), as_json(runs, lines))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -105,7 +105,7 @@ def _candidates(options: argparse.Namespace) -> tuple[dict[str, Callable[[], Any
         def run() -> None:
             held[0], metrics = step(held[0], batch, schedule)
             if guarded:
-                watch.follow(1, metrics, clips, now=True)
+                watch.observe(1, metrics, clips, now=True)
             else:
                 float(metrics["loss"])
 

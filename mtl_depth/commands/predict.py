@@ -96,7 +96,7 @@ def run(
     wanted = set(WRITES if "all" in write else write or (OF_VIDEOS if found and found.rate else OF_PICTURES))
     if found is None:
         seen, camera_of = evaluation_frames(perceiver, config, batch_size=config.evaluation.batch_size)
-        folder = output_folder.claim(target)
+        folder = output_folder.open_folder(target)
         source = f"{config.evaluation.split} frames of the data set"
     else:
         if found.remark:
@@ -109,7 +109,7 @@ def run(
             focal_scale=perceiver.focal_scale,
             run=pathlib.Path(workdir),
         )
-        folder = output_folder.claim(target)
+        folder = output_folder.open_folder(target)
         seen = predict_footage(
             perceiver, found, folder, wanted, camera_of, batch_size=config.evaluation.batch_size, metric=metric
         )

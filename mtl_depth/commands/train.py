@@ -62,12 +62,12 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
     if writes:  # at once: restoring and compiling take some seconds
         log.say(train_start.clips_sentence(config, dataset, assembly.reads, clips) + f"; the run is {workdir}")
     with contextlib.ExitStack() as stack:
-        stack.enter_context(disk.full_disk_is_said(workdir))
+        stack.enter_context(disk.reporting_full_disk(workdir))
         stop_asked = stack.enter_context(stop_requests())
         held = stack.enter_context(lock.only_writer(workdir)) if writes else None
         if writes:
             rate_at = train_start.rate_at
-            run_identity.claim(workdir, config, dataset, clips=clips, steps=steps, rate=rate_at)
+            run_identity.check_or_record(workdir, config, dataset, clips=clips, steps=steps, rate=rate_at)
         checkpoints = Checkpoints(workdir / "checkpoints", keep=config.train.keep_checkpoints, writes=writes)
         stack.callback(checkpoints.close)
         state, start = train_start.first_state(assembly, checkpoints, given)
@@ -102,14 +102,14 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
                 with report.compiling() if step == start + 1 else contextlib.nullcontext():
                     state, metrics = train_step(state, batch, rates)
                 try:
-                    loss = watch.follow(step, metrics, host_batch, now=plan.logs(step) or plan.saves(step))
+                    loss = watch.observe(step, metrics, host_batch, now=plan.logs(step) or plan.saves(step))
                 except monitor.Broken as broken:
                     report.leave_evidence(state, broken)
                 if loss is not None:
                     bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
                 bar.update()
                 if plan.logs(step):
-                    watch.look(step, report.row(step, state, metrics, rates))
+                    watch.check_health(step, report.row(step, state, metrics, rates))
                 if plan.draws(step):
                     report.pictures(step, state, host_batch)
                 if held and (plan.logs(step) or plan.saves(step)):
@@ -118,7 +118,7 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
                     report.save(step, state)
                 if plan.evaluates(step):
                     report.evaluate(step, state)
-        watch.settle()
+        watch.finish()
         if step > start:
             report.save(step, state)
             checkpoints.wait()

@@ -86,9 +86,9 @@ def measure(
         perceived = ((dict(perceive(image, focal)), batch) for image, focal, batch in read)
         measured = (
             ({task.name: task.metrics.measure(predictions, batch, studied[task.name]) for task in tasks}, batch)
-            for predictions, batch in one_behind(perceived)
+            for predictions, batch in delayed_by_one(perceived)
         )
-        for found, batch in one_behind(measured):
+        for found, batch in delayed_by_one(measured):
             for name, entry in _on_host(found).items():
                 sums[name] = add(sums[name], entry)
             bar.update(len(batch["image"]))
@@ -105,7 +105,7 @@ def seen(batch: Arrays, *, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     return tuple(fill_up(values, batch_size=batch_size) for values in (to_float(image), focal))
 
 
-def one_behind(items: Iterable[Item]) -> Iterator[Item]:
+def delayed_by_one(items: Iterable[Item]) -> Iterator[Item]:
     """The same items, each given only when the next one exists: the device works on that one meanwhile."""
     items = iter(items)
     for before in items:

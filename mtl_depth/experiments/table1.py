@@ -35,7 +35,7 @@ def run(
         UserError: `out` holds a study of other settings, or what it holds is damaged.
     """
     curves.check()
-    claim(scale, out)
+    check_same_study(scale, out)
     runs = [(name, seed) for seed in range(seeds) for name in names]
     finished = True
     with Deadline(minutes) as deadline:
@@ -59,7 +59,7 @@ def run(
     return finished
 
 
-def claim(scale: Scale, out: pathlib.Path) -> None:
+def check_same_study(scale: Scale, out: pathlib.Path) -> None:
     """Saves the scale in `out`, or raises UserError where another one was begun there."""
     wanted = json.loads(json.dumps(dataclasses.asdict(scale)))
     path = out / "study.json"

@@ -36,7 +36,7 @@ class OutputFolder:
         (self.path / MARKER).write_text(lines, encoding="ascii")
 
 
-def claim(wanted: str | pathlib.Path) -> OutputFolder:
+def open_folder(wanted: str | pathlib.Path) -> OutputFolder:
     """The folder `wanted`, made if it is absent and emptied if it holds earlier results and nothing else; otherwise
     the first such one among `wanted`_2, `wanted`_3, ..., which is said.
 

@@ -13,7 +13,7 @@ REFUSED = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR,
 
 
 @contextlib.contextmanager
-def full_disk_is_said(folder: pathlib.Path) -> Iterator[None]:
+def reporting_full_disk(folder: pathlib.Path) -> Iterator[None]:
     """Within it, an OSError of a disk that takes no more becomes a UserError."""
     try:
         yield
@@ -28,14 +28,14 @@ def full_disk_is_said(folder: pathlib.Path) -> Iterator[None]:
 
 def check_writable(folder: pathlib.Path) -> None:
     """Raises UserError where nothing can be written into `folder`, before hours of work for it."""
-    with refusal_is_said(folder):
+    with reporting_refusals(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
 
 
 @contextlib.contextmanager
-def refusal_is_said(path: pathlib.Path | str) -> Iterator[None]:
+def reporting_refusals(path: pathlib.Path | str) -> Iterator[None]:
     """Within it, an OSError of a full disk, of missing permissions, or of a file where a folder belongs becomes a
     UserError; `path` is named where the system names nothing."""
     try:

@@ -50,7 +50,7 @@ def connect(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 @contextlib.contextmanager
-def together() -> Iterator[None]:
+def reporting_lost_processes() -> Iterator[None]:
     """Within it, an error ends this process at once, for a tidy exit would wait for the others, which wait for it.
 
     An error of an exchange means that another process is gone; any other that is no UserError keeps its traceback.

@@ -53,7 +53,7 @@ WORDS = {
 }
 
 
-def claim(
+def check_or_record(
     workdir: pathlib.Path, config: Config, dataset: Any, *, clips: int, rate: Any = None, steps: int | None = None
 ) -> None:
     """Saves the configuration and what tells its data set from others, or checks that the run begun here is the same.

@@ -41,7 +41,7 @@ class Balance(NamedTuple):
     weigh: Callable[[Mapping[str, Any], Terms, Any], Terms]
 
 
-def as_they_are(params: Mapping[str, Any], terms: Terms, share: Any) -> Terms:
+def unchanged(params: Mapping[str, Any], terms: Terms, share: Any) -> Terms:
     """The `weigh` of fixed weights, which the terms have already."""
     return terms
 
@@ -62,8 +62,8 @@ def make(mode: str, tasks: config.Tasks) -> Balance:
     if mode == "gradient_scale":
         unweighted = {name: dataclasses.replace(section, weight=1.0) for name, section in sections.items()}
         scales = {name: section.weight for name, section in sections.items()}
-        return Balance(dataclasses.replace(tasks, **unweighted), scales, {}, as_they_are)
-    return Balance(tasks, {}, {}, as_they_are)
+        return Balance(dataclasses.replace(tasks, **unweighted), scales, {}, unchanged)
+    return Balance(tasks, {}, {}, unchanged)
 
 
 def by_uncertainty(params: Mapping[str, Any], terms: Terms, share: Any) -> Terms:

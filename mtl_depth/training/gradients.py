@@ -12,7 +12,7 @@ from mtl_depth.models.layers import BETWEEN_BLOCKS
 from mtl_depth.models.network import Network
 from mtl_depth.tasks.base import Task
 from mtl_depth.training.augment import Augmented
-from mtl_depth.training.balance import as_they_are
+from mtl_depth.training.balance import unchanged
 from mtl_depth.training.state import TrainState
 
 MAPS = ("semantic", "instance", "confidence", "depth", "source_semantic", "image_right")  # mirrored with the images
@@ -81,7 +81,7 @@ def make_gradients(
     tasks: tuple[Task, ...],
     *,
     augmentation: Augmentation | None,
-    weigh: Callable[..., Any] = as_they_are,
+    weigh: Callable[..., Any] = unchanged,
     rematerialise: bool = False,
     watched: bool = True,
 ) -> Callable[..., Gradients]:
@@ -115,7 +115,7 @@ def make_parts(
     *,
     parts: int,
     augmentation: Augmentation | None,
-    weigh: Callable[..., Any] = as_they_are,
+    weigh: Callable[..., Any] = unchanged,
     rematerialise: bool = False,
     watched: bool = True,
 ) -> Parts:

@@ -55,7 +55,7 @@ class Watch:
         self._pending: tuple[int, Mapping[str, Any], Any] | None = None
         self._loss: float | None = None
 
-    def follow(self, step: int, metrics: Mapping[str, Any], batch: Any, *, now: bool = False) -> float | None:
+    def observe(self, step: int, metrics: Mapping[str, Any], batch: Any, *, now: bool = False) -> float | None:
         """Takes note of a step that was started, and waits for the one before, or `now` for this one.
 
         Returns:
@@ -64,13 +64,13 @@ class Watch:
         Raises:
             Broken: more than `max_skipped` updates in a row were skipped. No later step was started then.
         """
-        self.settle()
+        self.finish()
         self._pending = (step, metrics, batch)
         if now or self._in_row or not self._max_skipped:
-            self.settle()
+            self.finish()
         return self._loss
 
-    def settle(self) -> None:
+    def finish(self) -> None:
         """Waits for the step that was started last. Raises Broken as `follow` does."""
         if self._pending is None:
             return
@@ -85,7 +85,7 @@ class Watch:
         if self._in_row > self._max_skipped:
             raise Broken(step, batch, self._in_row)
 
-    def look(self, step: int, metrics: Mapping[str, Any]) -> None:
+    def check_health(self, step: int, metrics: Mapping[str, Any]) -> None:
         """Says once, in plain words, which signs of collapse the metrics of logged steps have shown for a while."""
         for name, (least, sentence) in self._signs.items():
             self._seen[name] = self._seen[name] + 1 if step > YOUNG and metrics[name] < least else 0

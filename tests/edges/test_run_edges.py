@@ -64,7 +64,7 @@ def failing_together(error: Exception) -> Callable[..., Any]:
 
         patch.setattr(distributed, "_leave", leave)
         patch.setattr(distributed.ctypes, "CDLL", lambda _: types.SimpleNamespace(signal=lambda *_: None))
-        with contextlib.suppress(SystemExit), distributed.together():
+        with contextlib.suppress(SystemExit), distributed.reporting_lost_processes():
             raise error
         return said[0].replace("Traceback", "its traceback")
 
@@ -129,14 +129,14 @@ def continued(*, there: dict[str, Any] | None = None, here: dict[str, Any] | Non
 
     def done(at, patch):
         begun = fake_run.config("depth")
-        run_identity.claim(at, begun, dataset(**(there or {})), clips=4)
+        run_identity.check_or_record(at, begun, dataset(**(there or {})), clips=4)
         again = copy.deepcopy(begun)
         for name, value in settings.items():
             section, field = name.split("__")
             owner = again.tasks if section == "tasks" else getattr(again, section)
             owner = owner.depth if section == "tasks" else owner
             setattr(owner, field, value)
-        run_identity.claim(at, again, dataset(**(here or {})), clips=4)
+        run_identity.check_or_record(at, again, dataset(**(here or {})), clips=4)
         return "continued"
 
     return done
@@ -181,10 +181,10 @@ def longer_run(at, patch):
     config = fake_run.config("depth")
     config.train.steps = 100
     rate = train_start.rate_at
-    run_identity.claim(at, config, dataset(), clips=4, steps=100, rate=rate)
+    run_identity.check_or_record(at, config, dataset(), clips=4, steps=100, rate=rate)
     (at / "checkpoints" / "100").mkdir(parents=True)
     config.train.steps = 1000
-    run_identity.claim(at, config, dataset(), clips=4, steps=1000, rate=rate)
+    run_identity.check_or_record(at, config, dataset(), clips=4, steps=1000, rate=rate)
 
 
 CASES += [

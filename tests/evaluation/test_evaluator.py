@@ -180,9 +180,9 @@ def test_rows_beyond_the_batch_count_nothing(perceiver):
 
 def test_items_come_one_behind():
     made = []
-    items = evaluator.one_behind(made.append(n) or n for n in range(3))
+    items = evaluator.delayed_by_one(made.append(n) or n for n in range(3))
     assert [(item, list(made)) for item in items] == [(0, [0, 1]), (1, [0, 1, 2]), (2, [0, 1, 2])]
-    assert list(evaluator.one_behind([])) == []
+    assert list(evaluator.delayed_by_one([])) == []
 
 
 def test_measure_refuses_a_split_without_truth(monkeypatch):

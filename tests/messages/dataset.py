@@ -179,7 +179,7 @@ def of_another_model(workdir):
 ROWS: list[Row] = [
     row("commands.train_start.count_clips", "training on labels that are not there", training("instance"),
         "The data set in", "has no training clip", "instance", "choose tasks"),
-    row("runtime.run_identity.claim: {} holds a run", "a run's folder whose saved settings differ",
+    row("runtime.run_identity.check_or_record: {} holds a run", "a run's folder whose saved settings differ",
         training("depth", spoil=of_another_model), "{at}/run holds a run with other settings", "--workdir",
         "config.data.stride (2 there, 1 here)", "config.model.width (0.5 there"),
     row("runtime.lock.only_writer: Process", "a folder that another process trains in",
@@ -236,7 +236,7 @@ ROWS: list[Row] = [
     row("data.dataset._check_request", "an unknown split", frames_of_no_split, "'vall'", "train, val, test"),
     row("data.records._damaged", "a stored image that is damaged", stored_damage,
         "stored image of drive 0003 frame 104 is damaged", "build it again"),
-    row("data.records.Records._damage_is_said", "a built data set cut off", damaged_shard,
+    row("data.records.Records._reporting_damage", "a built data set cut off", damaged_shard,
         f"A shard in {{at}}/built/{VERSION} is damaged", "build it again"),
     row("metrics.sizes.check_confidence", "confidence of another size",
         lambda at: check_confidence(np.ones((3, 3)), np.ones((3, 4), int)), "3 x 3", "3 x 4",

@@ -145,7 +145,7 @@ ROWS: list[Row] = [
         predicting({"a.png": np.zeros((8, 8, 3), np.uint8)}, output="in/out"),
         "--output={at}/in/out lies inside the input {at}/in"),
     row("prediction.output_folder._is_free", "a file as output",
-        lambda at: output_folder.claim(written(at / "out")), "{at}/out is a file", "give a folder"),
+        lambda at: output_folder.open_folder(written(at / "out")), "{at}/out is a file", "give a folder"),
     row("commands.predict.predict_footage", "no picture that can be read", predicting({"a.png": b"no picture"}),
         "None of the 1 pictures", "{at}/in/a.png cannot be read"),
     row("commands.predict.evaluation_frames", "nothing to show", predicting_nothing, "The split val of data",

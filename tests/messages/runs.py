@@ -85,7 +85,7 @@ def unwritable_checkpoint(at):
 
 
 def full_disk(at):
-    with disk.full_disk_is_said(at):
+    with disk.reporting_full_disk(at):
         raise OSError(28, "No space left on device", str(at / "metrics.jsonl"))
 
 
@@ -213,8 +213,9 @@ ROWS: list[Row] = [
         "{at}/run/checkpoints/7 is damaged or of another network"),
     row("runtime.checkpoint.Checkpoints._unwritable", "a checkpoint that cannot be written", unwritable_checkpoint,
         "The checkpoint of step 5 cannot be written below {at}/checkpoints", "Free space"),
-    row("runtime.disk.full_disk_is_said", "a full disk", full_disk, "{at}/metrics.jsonl cannot be written", "No space"),
-    row("runtime.disk.refusal_is_said", "a file where a folder belongs", file_for_folder,
+    row("runtime.disk.reporting_full_disk", "a full disk", full_disk, "{at}/metrics.jsonl cannot be written",
+        "No space"),
+    row("runtime.disk.reporting_refusals", "a file where a folder belongs", file_for_folder,
         "{at}/out cannot be used (File exists)", "another path"),
     row("runtime.replay_file._read: {} cannot", "a step to replay that is not there",
         main("--config=configs/depth.py", "--mode=replay", "--input={at}/replay_5.npz"),

@@ -30,8 +30,8 @@ def instance(*arguments):
 def claimed(at, *, clips=4, **changed):
     """Claims a folder, and again with other settings."""
     first = config.Config(tasks=config.Tasks(depth=config.DepthTask()))
-    run_identity.claim(at, first, DATASET, clips=4)
-    run_identity.claim(at, dataclasses.replace(first, **changed), DATASET, clips=clips)
+    run_identity.check_or_record(at, first, DATASET, clips=4)
+    run_identity.check_or_record(at, dataclasses.replace(first, **changed), DATASET, clips=clips)
 
 
 def claimed_damaged(at):
@@ -88,8 +88,8 @@ def taken_port(at, patch):
 
 def other_study(at):
     smoke = next(iter(table1.SCALES.values()))
-    table1.claim(smoke, at)
-    table1.claim(dataclasses.replace(smoke, frames=smoke.frames + 1), at)
+    table1.check_same_study(smoke, at)
+    table1.check_same_study(dataclasses.replace(smoke, frames=smoke.frames + 1), at)
 
 
 def without_starter(at):
@@ -201,14 +201,14 @@ ROWS: list[Row] = [
     row("models.network.check_size", "an odd size of a network", lambda at: network.check_size((64, 100)),
         "multiples of 32", "64x100"),
     # the run's folder
-    row("runtime.run_identity.claim: {} holds a run", "a folder of a run of another model",
+    row("runtime.run_identity.check_or_record: {} holds a run", "a folder of a run of another model",
         lambda at: claimed(at, model=config.Model(width=0.5)), "{at}", "config.model.width (1.0 there, 0.5 here)"),
-    row("runtime.run_identity.claim: {} holds a run", "a folder of a run of another task",
+    row("runtime.run_identity.check_or_record: {} holds a run", "a folder of a run of another task",
         lambda at: claimed(at, tasks=config.Tasks(depth=config.DepthTask(motion="recorded"))),
         "{at}", "config.tasks.depth.motion (predicted there, recorded here)", "--workdir"),
-    row("runtime.run_identity.claim: {} holds a run", "a folder of a run on other data",
+    row("runtime.run_identity.check_or_record: {} holds a run", "a folder of a run on other data",
         lambda at: claimed(at, data=config.Data(stride=2)), "{at}", "config.data.stride (1 there, 2 here)"),
-    row("runtime.run_identity.claim: {} is not the data set", "a folder of a run on another data set",
+    row("runtime.run_identity.check_or_record: {} is not the data set", "a folder of a run on another data set",
         lambda at: claimed(at, clips=5), "{at}", "training_clips (4 there, 5 here)", "config.data.data_dir"),
     row("runtime.run_identity._saved", "a damaged record of a run", claimed_damaged, "{at}/dataset.json is damaged",
         "--workdir"),
@@ -230,7 +230,8 @@ ROWS: list[Row] = [
         "--only: there is no arm 'best'", "there are"),
     row("experiments.table1.main: --seeds", "no seed",
         lambda at: table1.main([f"--scale={next(iter(table1.SCALES))}", f"--out={at}", "--seeds=0"]), "--seeds=0"),
-    row("experiments.table1.claim", "a folder of another study", other_study, "{at} holds a study", "frames", "--out"),
+    row("experiments.table1.check_same_study", "a folder of another study", other_study, "{at} holds a study",
+        "frames", "--out"),
     row("training.initial.start_from", "weights of which nothing fits",
         lambda at: initial.start_from({"params": {}}, {"params": {}}, source="RUN"), "config.initial_weights=RUN",
         "config.model.encoder"),

@@ -50,7 +50,7 @@ def test_half_a_description_is_refused(environment, sentence):
 ABORTED = """
 import ctypes, threading, time
 from mtl_depth.runtime import distributed
-with distributed.together():
+with distributed.reporting_lost_processes():
     threading.Thread(target=ctypes.CDLL(None).abort).start()
     time.sleep(30)
 """

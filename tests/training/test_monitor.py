@@ -33,10 +33,10 @@ def make(*, max_skipped=2, tasks=(), in_row=0):
 
 def test_steps_are_met_one_late():
     journal, watch = make()
-    assert watch.follow(1, metrics(0), BATCH) is None  # nothing has been waited for
-    assert watch.follow(2, metrics(1), BATCH) == 0.5
+    assert watch.observe(1, metrics(0), BATCH) is None  # nothing has been waited for
+    assert watch.observe(2, metrics(1), BATCH) == 0.5
     assert not journal.rows
-    watch.settle()
+    watch.finish()
     assert journal.rows == [
         (2, {"skipped_clips": ["drive_0003/0000000120", "drive_0005/0000000007"], "found": "loss nan, gradient norm 1"})
     ]
@@ -45,17 +45,17 @@ def test_steps_are_met_one_late():
 
 def test_steps_are_met_at_once_where_asked():
     journal, watch = make()
-    watch.follow(1, metrics(1), BATCH, now=True)
+    watch.observe(1, metrics(1), BATCH, now=True)
     assert len(journal.rows) == 1
 
 
 def test_too_many_in_a_row_break_the_run_at_the_step_itself():
     journal, watch = make(max_skipped=2)
-    watch.follow(1, metrics(0), BATCH)
-    watch.follow(2, metrics(1), BATCH)  # met when step 3 has been started; from then on every step at once
-    watch.follow(3, metrics(2), BATCH)
+    watch.observe(1, metrics(0), BATCH)
+    watch.observe(2, metrics(1), BATCH)  # met when step 3 has been started; from then on every step at once
+    watch.observe(3, metrics(2), BATCH)
     with pytest.raises(monitor.Broken) as broken:
-        watch.follow(4, metrics(3), BATCH)
+        watch.observe(4, metrics(3), BATCH)
     assert (broken.value.step, broken.value.in_row, broken.value.batch) == (4, 3, BATCH)
     assert [step for step, _ in journal.rows] == [2, 3, 4]
 
@@ -63,13 +63,13 @@ def test_too_many_in_a_row_break_the_run_at_the_step_itself():
 def test_none_allowed_breaks_at_the_first():
     _, watch = make(max_skipped=0)
     with pytest.raises(monitor.Broken):
-        watch.follow(1, metrics(1), BATCH)
+        watch.observe(1, metrics(1), BATCH)
 
 
 def test_a_restart_inside_a_row_of_skips_goes_on_counting():
     _, watch = make(max_skipped=2, in_row=2)
     with pytest.raises(monitor.Broken):
-        watch.follow(9, metrics(3), BATCH)
+        watch.observe(9, metrics(3), BATCH)
 
 
 def test_collapse_is_said_once_and_only_when_it_lasts():
@@ -77,6 +77,6 @@ def test_collapse_is_said_once_and_only_when_it_lasts():
     sign = Health(measure=task.health.measure, signs={"spread": (0.1, "the depth is flat")})
     journal, watch = make(tasks=[task._replace(health=sign), task._replace(health=None)])
     for step, spread in enumerate([0.0] * 3 + [0.0, 0.0, 0.5] + [0.0] * 6):
-        watch.look(step + monitor.YOUNG - 2, {"spread": spread})
+        watch.check_health(step + monitor.YOUNG - 2, {"spread": spread})
     assert len(journal.said) == 1
     assert "step 106" in journal.said[0] and "the depth is flat" in journal.said[0] and "0 < 0.1" in journal.said[0]
