@@ -9,7 +9,7 @@ from kitti360_tree import label_images, picture, write_tree
 
 from mtl_depth.config import Data
 from mtl_depth.data import Clip, open_dataset
-from mtl_depth.data.records import LABELS, Loader, Records, nearest_of_cells
+from mtl_depth.data.records import LABELS, Loader, Records, at_centers
 from mtl_depth.errors import UserError
 from tfds_kitti360.build import build
 from tfds_kitti360.images import STORAGES
@@ -86,8 +86,10 @@ def test_a_damaged_record_is_named(opened, storage, monkeypatch):
         load(opened[storage])
 
 
-def test_the_depth_of_training_is_the_nearest_of_every_cell():
-    depth = np.array([[0, 7, 3, 0], [5, 0, 0, 0]], np.float32)
-    np.testing.assert_array_equal(nearest_of_cells(depth, (1, 2)), [[5, 3]])
-    np.testing.assert_array_equal(nearest_of_cells(depth, (2, 3)), [[0, 7, 3], [5, 0, 0]])
-    np.testing.assert_array_equal(nearest_of_cells(depth, depth.shape), depth)
+def test_the_depth_of_training_is_that_at_the_centres():
+    depth = np.arange(24, dtype=np.float32).reshape(4, 6)
+    np.testing.assert_array_equal(at_centers(depth, (2, 2)), [[7, 10], [19, 22]])
+    np.testing.assert_array_equal(at_centers(depth, depth.shape), depth)
+    road = np.broadcast_to(100 / (1 + np.arange(128, dtype=np.float32))[:, None], (128, 8))  # a plane below a camera
+    halved = at_centers(road, (96, 8))[:, 0]
+    np.testing.assert_allclose(np.mean(1 / halved), np.mean(1 / road[:, 0]), rtol=0.01)  # as near as it was
