@@ -100,7 +100,14 @@ def first_state(
         if given is not None:
             source = assembly.config.initial_weights
             variables, fresh = initial.start_from(variables, given.variables, source=source)
-            rest = f"; not in it, so from random weights: {', '.join(fresh)}" if fresh else ""
+            if "pose" in fresh and "encoder" not in fresh:  # features that know pictures, where there are no others
+                encoder = {name: tree["encoder"] for name, tree in variables.items() if "encoder" in tree}
+                variables = pretrained.initialise_encoder(variables, encoder)
+            named = [
+                f"{part} (its encoder from the other one)" if part == "pose" and "encoder" not in fresh else part
+                for part in fresh
+            ]
+            rest = f"; not in it, so from random weights: {', '.join(named)}" if fresh else ""
             log.say(f"Training starts from {source}{rest}.")
             return True
         path, reason = pretrained.resolve_weights(model.encoder_weights, model.encoder)
