@@ -37,12 +37,12 @@ class Recipe(NamedTuple):
         batch_size: clips of a step.
     """
 
-    seeds: tuple[int, ...] = tuple(range(100, 112))
-    drives: int = 4
-    frames: int = 45
+    seeds: tuple[int, ...] = tuple(range(200, 212))
+    drives: int = 5
+    frames: int = 40
     drawn: tuple[int, int] = (128, 416)
     size: tuple[int, int] = (96, 320)
-    steps: int = 2500
+    steps: int = 3000
     batch_size: int = 4
 
 
