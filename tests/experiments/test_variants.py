@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import pathlib
 
 import jax
 import numpy as np
@@ -18,8 +17,10 @@ from mtl_depth.training import state as states
 from mtl_depth.training.assembly import assemble_run
 from mtl_depth.training.gradients import _sample_keys
 
-TINY = dataclasses.replace(SCALES["small"], size=(64, 96), width=0.125, batch_size=2)
-make = functools.partial(configuration, data_dir=pathlib.Path("somewhere"))
+TINY = dataclasses.replace(
+    SCALES["small"], size=(64, 96), model=configurations.Model(width=0.125), canonical_focal=None, batch_size=2
+)
+make = functools.partial(configuration, data_dir="somewhere")
 
 
 @functools.cache
@@ -89,6 +90,8 @@ def test_arms_change_what_they_say():
     assert make(TINY, ARMS["semantic_ratio_20"], seed=0).tasks.depth.weight == 20
     assert make(TINY, ARMS["instance_uncertainty"], seed=0).train.balance == "uncertainty"
     guided = make(TINY, ARMS["semantic_guided"], seed=0).tasks.depth
+    assert make(TINY, ARMS["instance_report_head"], seed=0).tasks.instance.head == "report"
+    assert make(TINY, ARMS["depth_250"], seed=0).data.train_frames == 250
     assert guided.left_out == ("sky", "ego vehicle") and guided.semantic_edges and guided.moving_overlap == 0.5
 
 
