@@ -96,12 +96,21 @@ class Camera:
 
 
 @dataclasses.dataclass
+class ReconstructionTask:
+    """The picture's own colours, without labels: a control; opened by `mtl_depth.tasks.reconstruction.make`."""
+
+    weight: float = 1.0  # of the term in the total loss
+    learning_rate_multiplier: float = 1.0  # for the parameters of this head
+
+
+@dataclasses.dataclass
 class Tasks:
     """Which tasks train together: a section each, or None."""
 
     depth: DepthTask | None = None
     semantic: SemanticTask | None = None
     instance: InstanceTask | None = None
+    reconstruction: ReconstructionTask | None = None
 
 
 @dataclasses.dataclass

@@ -4,7 +4,18 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mtl_depth.config import Config, Data, DepthTask, Evaluation, InstanceTask, Model, SemanticTask, Tasks, Train
+from mtl_depth.config import (
+    Config,
+    Data,
+    DepthTask,
+    Evaluation,
+    InstanceTask,
+    Model,
+    ReconstructionTask,
+    SemanticTask,
+    Tasks,
+    Train,
+)
 
 RATIO = 5.5  # depth : segmentation, of the report
 HELD_OUT_SPLIT = "train"  # a city of a single street lists it as train; nothing is ever trained on these
@@ -171,7 +182,8 @@ _FEWER = {
     for count in (250, 500, 1000)
     for name in ("depth", "instance")
 }
-ARMS = VARIANTS | _BALANCED | _SWITCHED | _HEADS | _FEWER
+_CONTROL = {"reconstruction": Arm("Depth + Reconstruction (no labels)", ("reconstruction",))}
+ARMS = VARIANTS | _CONTROL | _BALANCED | _SWITCHED | _HEADS | _FEWER
 
 
 def configuration(scale: Scale, arm: Arm, *, seed: int, data_dir: str) -> Config:
@@ -182,6 +194,7 @@ def configuration(scale: Scale, arm: Arm, *, seed: int, data_dir: str) -> Config
         ),
         "semantic": SemanticTask() if "semantic" in arm.tasks else None,
         "instance": InstanceTask(offset_weight=scale.offset_weight) if "instance" in arm.tasks else None,
+        "reconstruction": ReconstructionTask() if "reconstruction" in arm.tasks else None,
     }
     config = Config(
         data=Data(

@@ -78,7 +78,7 @@ def test_variants_see_the_same_clips_flipped_and_coloured_alike():
 def test_every_arm_is_a_run_that_can_be_assembled(scale, name):
     config = make(scale, ARMS[name], seed=1)
     assert [task.name for task in assemble_run(config).tasks] == [
-        task for task in ("depth", "semantic", "instance") if task in ("depth", *ARMS[name].tasks)
+        task for task in ("depth", "semantic", "instance", "reconstruction") if task in ("depth", *ARMS[name].tasks)
     ]
     assert config.evaluation.split == "val"
     assert configurations.from_dict(configurations.to_dict(config)) == config
