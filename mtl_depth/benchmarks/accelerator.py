@@ -43,15 +43,15 @@ def parts(*, quick: bool) -> list[Part]:
     if quick:
         small = ("--size=64x96", "--width=0.125", "--batch=2", "--steps=2", "--compile=no")
         return [
-            Part("Training step, float32, batch 2", (f"{benchmarks}.step", *small), 120),
-            Part("Inference, float32, batch 2", (f"{benchmarks}.inference", *small), 60),
-            Part("City", (f"{benchmarks}.city", "--size=64x96", "--frames=2"), 60),
+            Part("Training step, float32, batch 2", (f"{benchmarks}.step", *small), 120.0),
+            Part("Inference, float32, batch 2", (f"{benchmarks}.inference", *small), 60.0),
+            Part("City", (f"{benchmarks}.city", "--size=64x96", "--frames=2"), 60.0),
         ]
     steps = [
         Part(
             f"Training step, {dtype}, batch {batch}",
             (f"{benchmarks}.step", f"--dtype={dtype}", f"--batch={batch}", "--steps=20", "--compile=both"),
-            80,
+            80.0,
         )
         for dtype, batch in (("bfloat16", 8), ("float32", 8), ("bfloat16", 32), ("float32", 32))
     ]
@@ -59,15 +59,15 @@ def parts(*, quick: bool) -> list[Part]:
         Part(
             f"Inference, bfloat16, batch {batch}",
             (f"{benchmarks}.inference", "--dtype=bfloat16", f"--batch={batch}"),
-            40,
+            40.0,
         )
         for batch in (1, 32)
     ]
     return [
         steps[0],
         *inference,
-        Part("City at 376x1408", (f"{benchmarks}.city", "--frames=100"), 40),
-        Part("Input", (f"{benchmarks}.input",), 60),
+        Part("City at 376x1408", (f"{benchmarks}.city", "--frames=100"), 40.0),
+        Part("Input", (f"{benchmarks}.input",), 60.0),
         *steps[1:],
     ]
 
@@ -135,12 +135,12 @@ def resume(report: Report, tfds: pathlib.Path, *, size: str) -> None:
         f"--config.data.size={size}", "--config.train.steps=4", "--config.train.checkpoint_every=2",
         "--config.train.log_every=1", "--config.train.batch_size=2", "--config.train.devices=1",
     )  # fmt: skip
-    if not report.run(Part("Resume: four steps", (*command, f"--workdir={whole}"), 120), flags=DETERMINISTIC):
+    if not report.run(Part("Resume: four steps", (*command, f"--workdir={whole}"), 120.0), flags=DETERMINISTIC):
         return
     shutil.copytree(whole, again)
     shutil.rmtree(again / "checkpoints" / "4")
     (again / "evaluation.json").unlink(missing_ok=True)
-    if not report.run(Part("Resume: again from step 2", (*command, f"--workdir={again}"), 120), flags=DETERMINISTIC):
+    if not report.run(Part("Resume: again from step 2", (*command, f"--workdir={again}"), 120.0), flags=DETERMINISTIC):
         return
     rows = [(folder / "metrics.jsonl").read_text(encoding="utf-8") for folder in (whole, again)]
     report.add(
@@ -169,8 +169,8 @@ def main(argv: Sequence[str]) -> int:
     city, tfds = report.out / "city", report.out / "tfds"
     draw = (f"--out={city}", "--drives=3", f"--frames={frames}", f"--size={drawn}", "--no_truth")
     build = (f"--manual_dir={city}", f"--data_dir={tfds}", f"--size={stored}")
-    if report.run(Part("City to train on", ("tfds_kitti360.city", *draw), 90)) and report.run(
-        Part("Its data set", ("tfds_kitti360.build", *build), 60)
+    if report.run(Part("City to train on", ("tfds_kitti360.city", *draw), 90.0)) and report.run(
+        Part("Its data set", ("tfds_kitti360.build", *build), 60.0)
     ):
         resume(report, tfds, size=size)
         train = ["mtl_depth.main", "--config=configs/instance.py", f"--config.data.data_dir={tfds}"]
@@ -183,7 +183,7 @@ def main(argv: Sequence[str]) -> int:
             ("Memory without rematerialisation", "--config.train.rematerialise=false"),
             ("Memory with rematerialisation", "--config.train.rematerialise=true"),
         ):
-            well.append(report.run(Part(title, (*train, extra, "--dry_run"), 90)))
+            well.append(report.run(Part(title, (*train, extra, "--dry_run"), 90.0)))
         report.run(Part("configs/instance.py for the rest of the time", tuple(train), report.left))
     else:
         well.append(False)
