@@ -49,7 +49,7 @@ def draw(city: pathlib.Path) -> np.ndarray:
         nearest = float(np.percentile(true, 5))  # the same colours for both depths
         predictions = perceiver.perceive_padded([image], batch_size=1, intrinsics=[matrix])
         shown = results.make(perceiver, predictions, 0, image, name=path.stem, nearest=nearest).shown
-        shown["depth_truth"] = results.depth_picture(true, metric=True, nearest=nearest)
+        shown["depth_truth"] = visualize.depth_picture(true, nearest=nearest, legend=True)
         columns.append([shown[name] for name in ROWS])
     return visualize.figure(list(zip(*columns)), list(ROWS.values()), width=400)
 
