@@ -15,13 +15,13 @@ from mtl_depth.tasks import assemble
 
 
 def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
-    """Prints the scores beside the trivial baselines' and saves them as `workdir`/evaluation.json.
+    """Prints the scores next to those of trivial predictors and saves them as `workdir`/evaluation.json.
 
-    The model, its tasks and the size of its pictures are those it was trained with, whatever `config` says; the data
-    set, the frames, the split, the crop and the flip are `config`'s.
+    The model, its tasks and the size of its pictures are those of the run, regardless of `config`; the data set, the
+    frames, the split, the crop and the flip are taken from `config`.
 
     Returns:
-        What was saved.
+        The saved content.
 
     Raises:
         UserError: no run or weights, no data set, or a split without truth.
@@ -115,7 +115,7 @@ def _comparable(value: Any) -> Any:
 
 
 def with_crop(trained: Tasks, given: Tasks) -> Tasks:
-    """The trained tasks, with depth scored inside the crop that the given ones ask for."""
+    """The trained tasks, with depth scored inside the crop of the given ones."""
     if trained.depth is None or given.depth is None:
         return trained
     return dataclasses.replace(trained, depth=dataclasses.replace(trained.depth, crop=given.depth.crop))

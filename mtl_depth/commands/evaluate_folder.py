@@ -1,4 +1,4 @@
-"""`--mode=evaluate --truth=FOLDER`: scores depth on pictures and ground truth of one's own, matched by name."""
+"""`--mode=evaluate --truth=FOLDER`: scores depth on your own pictures and ground truth, matched by name."""
 
 import itertools
 import pathlib
@@ -24,14 +24,14 @@ from mtl_depth.runtime import disk, log
 from mtl_depth.tasks.base import add
 
 ENDINGS = (".png", ".npy")
-SUFFIX = "_depth"  # of a truth's name, as predictions are named; may be left out
+SUFFIX = "_depth"  # optional end of the name of a depth map, as in the names of predictions
 RESULT = "evaluation_own.json"
-NAMED = 5  # of unmatched pictures in the sentence about them
+NAMED = 5  # unmatched pictures that are listed by name
 NEAREST, FARTHEST = 1e-3, 80.0  # metres between which truth counts
 SAME_SHAPE = 0.01  # relative difference of width / height up to which a truth shows the whole picture
 RECIPE = (
     "Depth truth: {truth} (scale {scale:g}). Predicted disparity resized bilinearly to the truth's size. Scored where "
-    "1e-3 < truth < 80 m ({crop} crop), prediction clipped to that range, errors a picture, then averaged over the "
+    "1e-3 < truth < 80 m ({crop} crop), prediction clipped to that range, errors per picture, then averaged over the "
     "pictures. median_scaled: prediction times median(truth) / median(prediction) of the picture; unscaled: as "
     "predicted. constant: one depth for all pixels, median-scaled."
 )
@@ -46,11 +46,11 @@ def run(
         config: weights, checkpoint, flip, batch size and crop; the model is the run's own.
         workdir: the run.
         input: the pictures, as `footage.find` takes them.
-        truth: folder of NAME.png (16 bit) or NAME.npy for pictures NAME.*; NAME_depth will do too. 0: not measured.
-        scale: units of a PNG (or of an integer .npy) in a metre; floats of a .npy are metres.
+        truth: folder of NAME.png (16 bits) or NAME.npy for pictures NAME.*; NAME_depth.* works too. 0: not measured.
+        scale: value of a PNG (or of an integer .npy) for one metre; floats of a .npy are metres.
 
     Returns:
-        What was saved.
+        The saved content.
 
     Raises:
         UserError: no run, no pictures, no truth that fits, or a file of another kind.
@@ -117,7 +117,7 @@ def run(
 
 
 def remarks(result: dict[str, Any], *, truths: int) -> list[str]:
-    """What a reader of the numbers has to know: coverage, scale, what was left out."""
+    """Sentences that explain the numbers: coverage, scale, files that were left out."""
     unmatched, scale = result["unmatched"], result["scale"]
     sentences = [
         f"Truth from {NEAREST:g} to {FARTHEST:g} m covers {result['coverage']:.1%} of the pixels that are scored.",
@@ -136,7 +136,7 @@ def remarks(result: dict[str, Any], *, truths: int) -> list[str]:
 def frame_sums(
     truth: Float[np.ndarray, "h w"], depth: Float[np.ndarray, "h w"], crop: str | None
 ) -> dict[str, dict[str, np.ndarray]]:
-    """One picture's sums for the prediction, with and without scaling, and for a constant depth."""
+    """The sums of errors of one picture: of the prediction, with and without scaling, and of a constant depth."""
     candidates = {
         "median_scaled": (depth, True),
         "unscaled": (depth, False),
@@ -149,7 +149,7 @@ def frame_sums(
 
 
 def read_truth(path: pathlib.Path, *, scale: float) -> Float[np.ndarray, "h w"]:
-    """Metres, 0 where not measured.
+    """The depth map in a file, in metres, 0 where not measured.
 
     Raises:
         UserError: the file holds no depth map.
@@ -170,7 +170,7 @@ def read_truth(path: pathlib.Path, *, scale: float) -> Float[np.ndarray, "h w"]:
 
 
 def check_shape(path: pathlib.Path, truth: Float[np.ndarray, "h w"], image: np.ndarray) -> None:
-    """Raises UserError where the truth cannot show all of the picture: cropped or turned, errors would be of no use."""
+    """Raises UserError where the truth has another aspect ratio than the picture, so one is cropped or rotated."""
     (height, width), (rows, columns) = truth.shape, image.shape[:2]
     rounding = 0.5 / min(height, width)  # of a size that was reduced to whole pixels
     if abs(width / height / (columns / rows) - 1) > max(SAME_SHAPE, 2 * rounding):
@@ -181,7 +181,7 @@ def check_shape(path: pathlib.Path, truth: Float[np.ndarray, "h w"], image: np.n
 
 
 def _numbers(path: pathlib.Path) -> np.ndarray:
-    """What the file holds: whole numbers of at least 16 bits, or floats."""
+    """The content of a file: integers of at least 16 bits, or floats."""
     try:
         if path.suffix.lower() == ".npy":
             values = np.load(path, allow_pickle=False)
@@ -198,7 +198,7 @@ def _numbers(path: pathlib.Path) -> np.ndarray:
 
 
 def _find_truth(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
-    """Files by the names of their pictures."""
+    """The depth maps of a folder, by the names of their pictures."""
     if not folder.is_dir():
         raise UserError(f"--truth={folder} is not a folder; give the one that holds the depth maps.")
     files = footage.list_folder(folder, ENDINGS).files
