@@ -141,7 +141,7 @@ class Report:
         truths = frozenset().union(*(task.metrics.reads for task in self._assembly.tasks))
         frames = data.frames(self._dataset, self._config.data, split=split, reads=truths)
         if not frames:
-            self.board.say(f"The split {split} has no truth, so nothing is scored; look at the pictures.")
+            self.board.say(f"The split {split} has no truth, so there are no scores; look at the pictures.")
         return frames
 
     @functools.cached_property

@@ -1,4 +1,4 @@
-"""From a folder or a file to a `Perceiver`: a run, published weights, or what `--mode=export` wrote."""
+"""Loads a `Perceiver` from a run, published weights, or an export."""
 
 import functools
 import json
@@ -20,21 +20,21 @@ from mtl_depth.runtime.run_folder import load_config
 from mtl_depth.tasks import assemble
 
 EXPORTS = ("model.stablehlo", "model.safetensors", "model.onnx")
-STARTER = "starter"  # the name of the model that the package brings
+STARTER = "starter"  # name of the model that is part of the package
 STARTER_FILE = pathlib.Path(__file__).parents[1] / "pretrained" / "starter" / "model.safetensors"
 
 
 def load_perceiver(path: str | pathlib.Path, *, checkpoint: str = "latest", flip: bool | str = False) -> Perceiver:
-    """Restores a run folder, a Monodepth2 weight folder or an export (folder or file); asks no network for anything.
+    """Loads a run folder, a folder of Monodepth2 weights or an export (folder or file), without network access.
 
     Args:
         path: a run (config.json, checkpoints/), weights (encoder.pth, depth.pth), an export (`EXPORTS`), or "starter".
         checkpoint: of a run: "latest", "best" or a step.
-        flip: average the disparity with the mirrored answer for the mirrored image: True or "mean", or "monodepth2",
-            the published post-processing (`predictor.blend`).
+        flip: average the disparity with that for the mirrored image: True or "mean", or "monodepth2" for Monodepth2's
+            post-processing (`predictor.blend`).
 
     Raises:
-        UserError: there is no such path, it is none of these, or what it holds is damaged.
+        UserError: the path does not exist, is none of these, or its content is damaged.
     """
     if str(path) == STARTER and not pathlib.Path(path).exists():
         if not STARTER_FILE.is_file():
@@ -52,7 +52,7 @@ def load_perceiver(path: str | pathlib.Path, *, checkpoint: str = "latest", flip
         raise UserError(f"{path} does not exist; give a run folder, a folder of Monodepth2 weights or an export.")
     if (path / "config.json").is_file():
         config = load_config(path)
-        if config.weights and not (path / "checkpoints").exists():  # an evaluation of published weights
+        if config.weights and not (path / "checkpoints").exists():  # the folder of an evaluation of published weights
             return load_perceiver(config.weights, flip=flip)
         return _load_run(path, config, checkpoint=checkpoint, flip=flip)
     if any(path.glob("encoder.*")):
@@ -132,7 +132,7 @@ def _load_safetensors(path: pathlib.Path, *, flip: bool | str) -> Perceiver:
 
 
 def _describe(path: pathlib.Path) -> dict[str, Any]:
-    """What model.json beside an exported program says of it."""
+    """The content of model.json, the description of an exported program."""
     file = path.with_name("model.json")
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -160,7 +160,7 @@ def _read_onnx(path: pathlib.Path, description: Mapping[str, Any]) -> Callable[[
 
 
 def _decoded(program: Callable[[Any], Mapping[str, Any]], tasks: Any) -> Callable[[Any], Mapping[str, Any]]:
-    """Adds what ONNX cannot express: the tasks' decoding of the heads' outputs."""
+    """Adds the part that ONNX cannot express: the tasks' decoding of the heads' outputs."""
     finish = jax.jit(functools.partial(decode, tasks))
 
     def answer(image: Any) -> Mapping[str, Any]:
@@ -173,7 +173,7 @@ def _decoded(program: Callable[[Any], Mapping[str, Any]], tasks: Any) -> Callabl
 
 
 def _in_batches(program: Callable[[Any], Mapping[str, Any]], size: int, image: Any) -> dict[str, np.ndarray]:
-    """The answers of a program that takes `size` images at a time, for any number of them."""
+    """Wraps a program for batches of exactly `size` images into one for any number of images."""
     image = np.asarray(image)
     parts = [
         perceive_padded(program, image[start : start + size], batch_size=size) for start in range(0, len(image), size)
