@@ -99,7 +99,7 @@ def build(
                 data_dir=str(data_dir), workers=workers, skip_damaged=skip_damaged, camera=camera, **asked
             )
             dict(builder.info.metadata)  # read when first asked for
-        except Exception as error:  # TFDS meets a damaged file of an earlier build in a dozen ways
+        except Exception as error:  # TFDS raises many kinds of errors for a damaged build
             if not any(data_dir.glob("kitti360/[0-9]*")):
                 raise
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
@@ -235,7 +235,7 @@ def _only_build(data_dir: pathlib.Path) -> Iterator[None]:
             ) from None
         except OSError as error:  # some network file systems know no locks
             print(
-                f"warning: {data_dir} cannot be locked ({error.strerror}); let no other build write there", flush=True
+                f"warning: {data_dir} cannot be locked ({error.strerror}); do not start another build there", flush=True
             )
         yield
 

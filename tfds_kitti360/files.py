@@ -127,7 +127,7 @@ def _unread(entry: os.DirEntry[str], endings: Sequence[str]) -> str:
     if entry.is_dir():
         return "folders"
     if not entry.name.lower().endswith(tuple(endings)):
-        return f"of another kind than {' '.join(endings)}"
+        return f"with an extension other than {' '.join(endings)}"
     if entry.is_file():
         return ""
     return "links that lead nowhere" if entry.is_symlink() else "named pipes or devices"

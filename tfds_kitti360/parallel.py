@@ -41,7 +41,8 @@ def ordered_map(
             yield pending.popleft().result()
     except concurrent.futures.process.BrokenProcessPool:
         raise DatasetError(
-            "a worker process of the build was killed, most likely for memory; run again with fewer --workers"
+            "a worker process of the build was killed, most likely because memory ran out; run again with fewer "
+            "--workers"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)

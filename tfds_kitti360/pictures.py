@@ -156,7 +156,7 @@ def _decoded(data: bytes, name: str) -> _Samples:
             return _Samples(np.asarray(upright.convert("RGB")), None)
     except DatasetError:
         raise
-    except Exception as error:  # decoders have a dozen ways to say that they cannot
+    except Exception as error:  # decoders raise many kinds of errors
         raise DatasetError(f"{name} cannot be read as a picture ({_reason(error, data)}); {_REMEDY}") from None
 
 

@@ -20,7 +20,7 @@ class Ours(NamedTuple):
     """Our candidate.
 
     Attributes:
-        lower: traces and lowers the program anew.
+        lower: traces and lowers the program again.
         prepare: compiled program -> a function that runs it once and waits for the answer.
     """
 

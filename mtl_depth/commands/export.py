@@ -65,7 +65,9 @@ def run(
         raise UserError(f"{config.weights} is an exported program already; give the run, or a safetensors export.")
     output = footage.expand(output)
     if config.weights and output.resolve() == footage.expand(config.weights).resolve():
-        raise UserError(f"--output is the folder of config.weights, {output}, whose files would be lost; give another.")
+        raise UserError(
+            f"--output is the folder of config.weights, {output}, whose files would be overwritten; give another one."
+        )
     output.mkdir(parents=True, exist_ok=True)
     if config.data.manual_dir:
         data = dataclasses.replace(perceiver.config.data, manual_dir=config.data.manual_dir)

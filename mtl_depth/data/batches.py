@@ -122,7 +122,7 @@ def _iterate(batches: "grain.MapDataset", data: Data) -> Iterator[Batch]:
                     f"processes that read data (config.data.workers={data.workers}) were killed {lost} times, most "
                     "likely for memory; lower config.data.workers, 0 reads in this process."
                 ) from None
-            print("warning: a process that reads data was killed, and another takes its place", file=sys.stderr)
+            print("warning: a process that reads data was killed and is replaced", file=sys.stderr)
         except OSError as error:
             if data.workers and error.errno == errno.ENOSPC:
                 raise _no_room() from None

@@ -126,7 +126,7 @@ def _open_one(data: Data) -> Dataset:
         builder = tfds.builder_from_directory(str(path))
         found = dict(builder.info.metadata)
         fault = metadata.fault(found, {name: split.num_examples for name, split in builder.info.splits.items()})
-    except Exception as error:  # TFDS meets a damaged file in a dozen ways
+    except Exception as error:  # TFDS raises many kinds of errors for a damaged file
         fault = f"{type(error).__name__}: {error}".splitlines()[0][:120]
     if fault:
         raise UserError(f"{path} is damaged ({fault}); {again}")

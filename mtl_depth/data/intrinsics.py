@@ -9,7 +9,7 @@ __all__ = ["Intrinsics", "field_of_view", "read", "resize_intrinsics"]
 
 
 def read(text: str | None, *, size: tuple[int, int]) -> Intrinsics:
-    """The intrinsics of pictures of `size` (height, width) from `fx,fy,cx,cy` or a file; None: an assumed field of view.
+    """The intrinsics of pictures of `size` (height, width) from `fx,fy,cx,cy` or a file; None: an assumption.
 
     Raises:
         UserError: these are not intrinsics of a pinhole camera.

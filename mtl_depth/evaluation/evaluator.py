@@ -22,14 +22,14 @@ __all__ += ["to_float"]
 Item = TypeVar("Item")
 SPLITS = ("train", "val", "test")
 RECIPE = (
-    "Depth truth: one laser scan a frame, corrected for the motion during the sweep, projected to the rectified left "
+    "Depth truth: one laser scan per frame, corrected for the motion during the sweep, projected to the rectified left "
     "camera, pixel = floor(u + 0.5), nearest return wins, z in metres, 0 unknown. Predicted disparity resized "
     "bilinearly to the truth's size. Scored where 1e-3 < truth < 80 m ({crop} crop), prediction clipped to that range, "
-    "errors a frame, then averaged over the frames. median_scaled: prediction times median(truth) / median(prediction) "
-    "of the frame; unscaled: as predicted."
+    "errors per frame, then averaged over the frames. median_scaled: prediction times median(truth) / "
+    "median(prediction) of the frame; unscaled: as predicted."
 )
 _MEAN = " Disparity is the mean of that predicted for the picture and, mirrored back, for the mirrored picture."
-_BLENDED = _MEAN[:-1] + "; towards the left side only the latter counts, towards the right side only the former."
+_BLENDED = _MEAN[:-1] + "; near the left border only the latter is used, near the right border only the former."
 FLIPPED = {False: "", True: _MEAN, "mean": _MEAN, "monodepth2": _BLENDED}
 
 

@@ -1,4 +1,4 @@
-"""Long work in pieces: a deadline that stops it with everything saved, and the commands that it runs."""
+"""Long experiments in pieces: a deadline that stops them with everything saved, and the commands that they run."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ class Stopped(Exception):
 
 
 class Deadline:
-    """Asks this process to stop, as Ctrl-C does, when the minutes are over: a training then saves itself."""
+    """Asks this process to stop when the time is over, as Ctrl-C does, so that a training saves its state."""
 
     def __init__(self, minutes: float | None):
         self._end = None if minutes is None else time.monotonic() + 60 * minutes

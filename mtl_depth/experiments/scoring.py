@@ -1,4 +1,4 @@
-"""What is known of one run of the study: its scores on both streets, and the time it took."""
+"""The results of one run of the study: its scores on both streets, and its training time."""
 
 import dataclasses
 import json
@@ -32,7 +32,7 @@ def score(folder: pathlib.Path, held_out_dir: pathlib.Path) -> None:
 
 
 def read(folder: pathlib.Path, name: str) -> dict[str, Any] | None:
-    """One of the three files of a run, or None where it is not there."""
+    """The content of one of the three files of a run, or None if it does not exist."""
     path = folder / name
     return strict_json.decoded(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 

@@ -1,4 +1,4 @@
-"""Layers that encoders, decoder, heads and pose network are made of: convolutions that start as published."""
+"""Convolution layers of encoders, decoder, heads and pose network, with the published initialisation."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ BETWEEN_BLOCKS = "between blocks"  # name of the features that rematerialisation
 
 
 def between_blocks(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """The same features, named for `jax.checkpoint`."""
+    """The features unchanged, with a name that the policy of `jax.checkpoint` refers to."""
     return checkpoint_name(x, BETWEEN_BLOCKS)
 
 
 def scaled_channels(channels: int, width: float) -> int:
-    """A channel count of a network that is `width` times as wide as published."""
+    """A channel count multiplied by `width` and rounded, at least 4."""
     return max(4, round(channels * width))
 
 

@@ -51,7 +51,7 @@ def find(
             place = f" ({own.place})"
         else:
             made, _, _ = intrinsics.read(None, size=size)
-            origin, place = "are a guess (give --intrinsics=fx,fy,cx,cy for true shapes)", ""
+            origin, place = "are assumed (give --intrinsics=fx,fy,cx,cy for exact ones)", ""
         if speak and origin not in told:
             told.add(origin)
             degrees = intrinsics.field_of_view(made[0, 0], size[1])
@@ -120,7 +120,7 @@ def for_each(given: Any, sizes: Sequence[tuple[int, int]]) -> list[Float[np.ndar
         _say_once(
             f"No intrinsics were given: a horizontal field of view of "
             f"{intrinsics.field_of_view(found[0].matrix[0, 0], sizes[0][1]):.0f} degrees is assumed, so shapes and "
-            "metres are a guess; intrinsics=(fx, fy, cx, cy) makes them true."
+            "metres are approximate; pass intrinsics=(fx, fy, cx, cy) for exact ones."
         )
     return [each.matrix for each in found]
 

@@ -87,14 +87,14 @@ def _load_export(path: pathlib.Path, *, flip: bool | str) -> Perceiver:
     if path.suffix == ".safetensors":
         return _load_safetensors(path, flip=flip)
     if flip:
-        raise UserError(f"{path} is a finished program; export it again with --config.evaluation.flip=True to flip.")
+        raise UserError(f"{path} is an exported program; to flip, export it again with --config.evaluation.flip=True.")
     description = _describe(path)
     try:
         config = from_dict(description["config"])
         program = {".stablehlo": _read_stablehlo, ".onnx": _read_onnx}[path.suffix](path, description)
     except UserError:
         raise
-    except Exception as error:  # jax, MLIR and onnxruntime have a dozen ways to fail; all mean the same here
+    except Exception as error:  # jax, MLIR and onnxruntime raise many kinds of errors
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         if path.suffix == ".stablehlo" and description.get("jax", jax.__version__) != jax.__version__:
             raise UserError(
@@ -121,7 +121,7 @@ def _load_safetensors(path: pathlib.Path, *, flip: bool | str) -> Perceiver:
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        raise UserError(f"{path} is damaged or no export of this program ({reason}); export it again.") from error
+        raise UserError(f"{path} is damaged or not an export of this program ({reason}); export it again.") from error
     network, chosen = assemble(config.model, config.tasks, config.camera)
     variables, size = flax.traverse_util.unflatten_dict(flat, sep="/"), tuple(config.data.size)
     wanted = flax.traverse_util.flatten_dict(dict(_shapes(network, size)), sep="/")
@@ -137,9 +137,9 @@ def _describe(path: pathlib.Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{file}, which says what {path.name} is, cannot be read ({error}); export it again.") from None
+        raise UserError(f"{file}, the description of {path.name}, cannot be read ({error}); export it again.") from None
     if not isinstance(found, dict) or not {"config", "batch", "flip"} <= found.keys():
-        raise UserError(f"{file} does not say what {path.name} is; export it again.")
+        raise UserError(f"{file} does not describe {path.name}; export it again.")
     return found
 
 

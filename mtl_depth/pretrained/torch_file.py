@@ -1,4 +1,4 @@
-"""PyTorch's `.pth` files to NumPy arrays, without PyTorch and without running a pickle.
+"""Reads PyTorch's `.pth` files as NumPy arrays, without PyTorch and without executing a pickle.
 
 A file holds a pickle, which is a program for a stack machine, and the bytes of the tensors next to it. Here the few
 instructions that a saved state_dict() consists of are carried out; every other instruction and every function but
@@ -60,7 +60,7 @@ def read(path: pathlib.Path) -> dict[str, Any]:
         raise UserError(f"{path} holds no named tensors; save the network's state_dict().")
     tensors = [value for value in held.values() if isinstance(value, _Tensor)]
     if sum(8 * math.prod(tensor.shape) for tensor in tensors) > MOST_BYTES:
-        raise UserError(f"{path} would unpack to more than any network has; it is damaged or made to fill memory.")
+        raise UserError(f"{path} would unpack to more data than any network has; it is damaged or malicious.")
     storage = functools.cache(storage)
     return {name: _as_array(x, storage) if isinstance(x, _Tensor) else x for name, x in held.items()}
 

@@ -45,7 +45,7 @@ def connect(environment: Mapping[str, str] = os.environ) -> bool:
     try:
         jax.distributed.initialize(**options, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
     except (RuntimeError, ValueError) as error:
-        raise UserError(f"The processes of this run do not find each other: {_first_line(error)}") from None
+        raise UserError(f"The processes of this run cannot connect to each other: {_first_line(error)}") from None
     return True
 
 

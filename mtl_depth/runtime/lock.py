@@ -59,7 +59,7 @@ def only_writer(workdir: pathlib.Path) -> Iterator[Held]:
                 f"Process {holder} is training in {workdir}; wait for it, stop it, or give another --workdir."
             ) from None
         except OSError as error:  # some network file systems have no locks
-            log.say(f"warning: {workdir} cannot be locked ({error.strerror}); let no other training write there.")
+            log.say(f"warning: {workdir} cannot be locked ({error.strerror}); do not start another training there.")
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()

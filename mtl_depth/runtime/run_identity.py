@@ -43,10 +43,10 @@ SETTINGS = {
 }
 NOT_COMPARED = ("built_with", "steps")  # of dataset.json
 WORDS = {
-    "data.eval_frames": "later scores are of other frames",
-    "model.encoder_weights": "these are read at the first step only",
-    "initial_weights": "these are read at the first step only",
-    "tasks.depth.crop": "later scores are of another crop",
+    "data.eval_frames": "later scores are for other frames",
+    "model.encoder_weights": "only the first step of a run reads it",
+    "initial_weights": "only the first step of a run reads it",
+    "tasks.depth.crop": "later scores are for another crop",
     "train.batch_size": "an epoch has another number of steps, and the clips come in another order",
     "train.accumulate": "BatchNorm sees other parts of a batch",
     "train.seed": "the clips come in another order; the weights are those of before",

