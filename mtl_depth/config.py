@@ -106,9 +106,9 @@ class Tasks:
 
 @dataclasses.dataclass
 class Train:
-    """The optimization; read by `mtl_depth.training.optimizer` and the loop in `mtl_depth.commands.train`."""
+    """The optimisation; read by `mtl_depth.training.optimizer` and the loop in `mtl_depth.commands.train`."""
 
-    steps: int | None = None  # optimizer steps; overrides epochs
+    steps: int | None = None  # optimiser steps; overrides epochs
     epochs: int = 20  # passes over the training clips
     batch_size: int = 8  # clips per step, over all devices
     accumulate: int = 1  # process a batch in this many parts, one after the other, in the memory of one part

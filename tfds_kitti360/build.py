@@ -1,4 +1,4 @@
-"""The command that builds: python -m tfds_kitti360.build --manual_dir=KITTI360_ROOT --data_dir=TFDS_DIR."""
+"""The command that builds data sets: python -m tfds_kitti360.build --manual_dir=KITTI360_ROOT --data_dir=TFDS_DIR."""
 
 import argparse
 import contextlib
@@ -24,7 +24,7 @@ _AGAIN = "delete that folder and build again"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status."""
-    for stream in (sys.stdout, sys.stderr):  # names of files need not be words of the terminal's encoding
+    for stream in (sys.stdout, sys.stderr):  # file names may contain characters that the terminal's encoding lacks
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     options = vars(_parser().parse_args(arguments))
@@ -55,11 +55,11 @@ def build(
     workers: int = 1,
     skip_damaged: bool = False,
 ) -> str:
-    """Builds the data set below `data_dir`, or finds it built, and returns what to tell the user.
+    """Builds the data set below `data_dir`, unless it is built already, and returns the message for the user.
 
-    What is built is the download below `manual_dir`, or the `video`, which is first made into such a download.
-    The data set is written into a folder of another name, which is renamed when all is done: an interrupted build
-    leaves nothing that could be taken for a finished one, and is made whole by building again.
+    The source is the download below `manual_dir`, or the `video`, which is first converted into such a download.
+    The data set is written into a folder with another name, which is renamed at the end, so that an interrupted build
+    cannot be mistaken for a finished one.
 
     Raises:
       DatasetError: the download cannot be used as it is, or `data_dir` holds a build with other settings.
@@ -220,7 +220,7 @@ def _report(builder) -> str:
 
 @contextlib.contextmanager
 def _only_build(data_dir: pathlib.Path) -> Iterator[None]:
-    """Holds a lock while building; the system frees it even when the process is killed."""
+    """Holds a lock while building; the system releases it even when the process is killed."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         lock = (data_dir / ".kitti360.lock").open("w")
@@ -233,7 +233,7 @@ def _only_build(data_dir: pathlib.Path) -> Iterator[None]:
             raise DatasetError(
                 f"another build is writing to {data_dir}; wait for it or pass another --data_dir"
             ) from None
-        except OSError as error:  # some network file systems know no locks
+        except OSError as error:  # some network file systems have no locks
             print(
                 f"warning: {data_dir} cannot be locked ({error.strerror}); do not start another build there", flush=True
             )
@@ -256,7 +256,7 @@ def _parser() -> argparse.ArgumentParser:
         "--size", type=_size, help="HEIGHTxWIDTH of the stored images (192x640; of a video: about as many pixels)"
     )
     parser.add_argument("--intrinsics", help="of the video: fx,fy,cx,cy in pixels, or a file that holds them")
-    parser.add_argument("--fov", type=float, help="of the video: horizontal field of view in degrees (70, a guess)")
+    parser.add_argument("--fov", type=float, help="of the video: horizontal field of view in degrees (assumed: 70)")
     parser.add_argument("--fps", type=float, help="frames a second to take of the video (all)")
     parser.add_argument("--drives", type=_drives, default=(), help="drives to build, such as 0000,0002 (all)")
     parser.add_argument("--stereo", action="store_true", help="store the right images too")

@@ -1,4 +1,4 @@
-"""Where each file of KITTI-360 lies, with the parsers of its text files (calibration, poses, lists)."""
+"""The paths of KITTI-360's files, and parsers of its text files (calibration, poses, lists)."""
 
 import dataclasses
 import pathlib
@@ -128,7 +128,7 @@ class Calibration(NamedTuple):
         )
 
     def check_stereo(self, root: pathlib.Path) -> None:
-        """Raises DatasetError unless the right camera stands to the right of the left one and has its lens."""
+        """Raises DatasetError unless the right camera is to the right of the left one and has the same intrinsics."""
         path = Layout(root).perspective
         if not 0 < self.baseline < _LONGEST_BASELINE:
             raise DatasetError(
@@ -198,13 +198,13 @@ def read_poses(path: pathlib.Path | str, *, damaged: dict[str, int | None] | Non
 
 
 def _ending(words: list[str]) -> tuple[int, int]:
-    """Number of words, and of characters after the point of the last one."""
+    """The number of words, and of digits after the decimal point of the last one."""
     return len(words), len(words[-1].partition(".")[2])
 
 
 def _lost_its_end(words: list[str], endings: set[tuple[int, int]]) -> bool:
-    """Whether a last line without a line break has another number of words than all lines before it or, where those are
-    written with equally many digits, fewer digits: so ends a copy that was cut off."""
+    """Whether the last line was cut off: it has no line break and another number of words than all lines before it or,
+    if those have the same number of digits, fewer digits."""
     count, digits = _ending(words)
     before = {ending[1] for ending in endings if ending[0] == count}
     return bool(endings) and (not before or (len(before) == 1 and digits < min(before)))
@@ -213,7 +213,7 @@ def _lost_its_end(words: list[str], endings: set[tuple[int, int]]) -> bool:
 def cam0_to_world(
     layout: Layout, drive: int, calibration: Calibration, *, damaged: dict[str, int | None] | None = None
 ) -> dict[int, np.ndarray]:
-    """Poses of rectified camera 0 by frame, from whichever of the two pose files there is.
+    """The poses of rectified camera 0 by frame, from the pose files that exist.
 
     cam0_to_world = pose @ cam_to_pose @ inv(R_rect_00); a frame that only cam0_to_world.txt has is taken from there.
     """

@@ -1,4 +1,4 @@
-"""Text files of numbers: read whole, each number checked, and every fault named with its place."""
+"""Reads text files of numbers; each number is checked, and errors name the file and the line."""
 
 import pathlib
 
@@ -15,7 +15,7 @@ def lines(path: pathlib.Path, *, keep_ends: bool = False) -> list[str]:
     """The lines of a file.
 
     Raises:
-      DatasetError: it is missing, cannot be read, or is no text.
+      DatasetError: it is missing, cannot be read, or is not a text file.
     """
     try:
         content = read_bytes(path, most=_MOST_TEXT_BYTES + 1)

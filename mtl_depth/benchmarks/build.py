@@ -1,7 +1,7 @@
-"""How fast raw frames become records: `python -m mtl_depth.benchmarks.build [--manual_dir=KITTI360_ROOT]`.
+"""Speed of encoding raw frames as records: `python -m mtl_depth.benchmarks.build [--manual_dir=KITTI360_ROOT]`.
 
-Images, labels and scans are read, checked, projected, reduced and encoded as the build does, without appending the
-records to a file. Processes are started before the clock.
+Images, labels and scans are read, checked, projected, reduced and encoded as in a build, without writing the records to
+a file. The start of the processes is not measured.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How fast the synthetic city is drawn and written: `python -m mtl_depth.benchmarks.city`."""
+"""Speed of drawing and writing the synthetic city: `python -m mtl_depth.benchmarks.city`."""
 
 import argparse
 import itertools
@@ -79,7 +79,7 @@ def build(raw: pathlib.Path, folder: pathlib.Path, *, storage: str = "png") -> p
 
 
 class _Clock:
-    """In the place of a progress bar: when each frame was done, in seconds of wall and of processor time."""
+    """Replaces the progress bar: records wall time and processor time, in seconds, at the end of each frame."""
 
     def __init__(self):
         self.times: list[tuple[float, float]] = []

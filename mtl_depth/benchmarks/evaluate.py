@@ -1,7 +1,7 @@
-"""How fast evaluation is beside bare inference: `python -m mtl_depth.benchmarks.evaluate [--data_dir=TFDS_DIR]`.
+"""Speed of evaluation compared with inference: `python -m mtl_depth.benchmarks.evaluate [--data_dir=TFDS_DIR]`.
 
-Evaluation reads, predicts, and scores against the truth at its full size, trivial baselines included; inference only
-predicts, the same number of images, which are there already. They run in turn.
+Evaluation reads, predicts, and scores against the truth at its full size, including trivial predictors; inference only
+predicts for the same number of images in memory. They run alternately.
 """
 
 import argparse

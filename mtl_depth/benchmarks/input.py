@@ -1,7 +1,7 @@
-"""How fast clips are read: `python -m mtl_depth.benchmarks.input [--data_dir=TFDS_DIR] [--accelerator_clips_per_s=N]`.
+"""Speed of reading clips: `python -m mtl_depth.benchmarks.input [--data_dir=TFDS_DIR] [--accelerator_clips_per_s=N]`.
 
-One core decodes clips of three frames with the target's labels, from every storage in turn. Without a data set of yours
-a small city is drawn and built three times; with one, its own storage is measured.
+One core decodes clips of three frames with the target's labels, alternating between the storage formats. Without
+--data_dir, a small city is drawn and built in all three formats.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from mtl_depth.data import clips, open_dataset
 from mtl_depth.data.records import LABELS, Loader, Records
 from mtl_depth.errors import UserError
 
-ACCELERATOR = 500.0  # clips per second that are to be fed where nothing else is asked for
+ACCELERATOR = 500.0  # default of the clips per second that an accelerator needs
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""`python -m mtl_depth.benchmarks.safety`: what the checks of every step and the care of a checkpoint cost."""
+"""`python -m mtl_depth.benchmarks.safety`: the cost of the checks of every step and of checkpoints."""
 
 import argparse
 import math

@@ -1,4 +1,4 @@
-"""`python -m mtl_depth.benchmarks.scaling`: what devices exchange in a step, its time, a forecast."""
+"""`python -m mtl_depth.benchmarks.scaling`: exchanges between devices in a step, their time, and a forecast."""
 
 import argparse
 import math

@@ -96,7 +96,7 @@ def differences(trained: Config, given: Config) -> list[str]:
 
 
 def other_heads(trained: Tasks, given: Tasks) -> list[tuple[str, str, str]]:
-    """(task, head of the run, head asked for) of the tasks that both have, with different heads."""
+    """(task, head of the run, requested head) of the tasks that both have with different heads."""
     heads = [
         (field.name, *(getattr(getattr(tasks, field.name), "head", "") for tasks in (trained, given)))
         for field in dataclasses.fields(Tasks)

@@ -164,7 +164,7 @@ def _all_clips(dataset: Dataset, data: Data, *, split: str, reads: Reads) -> lis
     """The clips of a split of one data set."""
     from tfds_kitti360 import plan
 
-    if "image_right" in reads and not dataset.metadata["stereo"]:  # the flags tell of files that the download had
+    if "image_right" in reads and not dataset.metadata["stereo"]:  # the flags are about the files of the download
         raise UserError(
             f"{dataset.path} holds no right images, which config.tasks.depth.stereo needs; delete that folder and "
             "build again with --stereo, or leave the setting out"

@@ -10,8 +10,8 @@ from mtl_depth.errors import UserError
 from mtl_depth.runtime import log, record
 from mtl_depth.runtime.checkpoint import steps_in
 
-# Which settings may differ when a run is continued. A name stands for itself, or for all of its section; the longest
-# name that fits decides.
+# Which settings may differ when a run is resumed. A name is that of a setting or of a section; the longest matching
+# name applies.
 MAY = "may change"
 WARNS = "may change, with a warning"
 NOT = "may not change"

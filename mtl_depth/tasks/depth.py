@@ -203,7 +203,10 @@ def _metrics(limits: dict[str, float], crop: str | None) -> Metrics:
         ours = ours if scale is None else ours * scale[:, None]
         ratios = scale_ratios(points.depth, ours)
         candidates = {"median_scaled": ours * ratios[:, None], "unscaled": ours}
-        for name, values in trivial.items():  # median-scaled, which is kind: it tells a constant the frame's scale
+        for (
+            name,
+            values,
+        ) in trivial.items():  # median-scaled, which favours them: even a constant gets the frame's scale
             values = jnp.broadcast_to(values, ours.shape)
             candidates[name] = values * scale_ratios(points.depth, values)[:, None]
         sums = {}

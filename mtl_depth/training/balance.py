@@ -7,7 +7,7 @@ uncertainty to weigh losses", CVPR 2018, with s the log-variance of a task) lear
 
 `gradient_scale` (Klingner et al., SGDepth, ECCV 2020) does not weight the losses but multiplies a task's gradient by
 its weight where it enters the shared encoder. Adam is invariant to the scale of the loss of a head with its own
-parameters, so with the default optimizer this differs from `fixed` only in gradient clipping and in the logged losses.
+parameters, so with the default optimiser this differs from `fixed` only in gradient clipping and in the logged losses.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""The multitask optimizer: Adam with a separate learning rate for each part of the network."""
+"""The multitask optimiser: Adam with a separate learning rate for each part of the network."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

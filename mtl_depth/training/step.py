@@ -37,7 +37,7 @@ def make_train_step(
 def make_update(optimizer: optax.GradientTransformation, *, guarded: bool = True) -> TrainStep:
     """Builds `update(state, gradients, rates=None) -> (state, metrics)`.
 
-    If loss, gradient or statistics of the batch are not finite, parameters, statistics and optimizer state stay
+    If loss, gradient or statistics of the batch are not finite, parameters, statistics and optimiser state stay
     unchanged; the step still counts, so that data and keys advance. All devices decide by the same numbers.
 
     Args:

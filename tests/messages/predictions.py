@@ -208,7 +208,7 @@ ROWS: list[Row] = [
     row("prediction.loading._load_export: {} was written", "an export that is too old",
         described(json.dumps({**json.loads(DESCRIPTION), "jax": "0.1", "readable_until": "2020-01-31"})),
         "{at}/model.stablehlo was written by jax 0.1", "until 2020-01-31", "export the run again"),
-    row("prediction.loading._describe: {}, which", "an export without its description", described(None),
+    row("prediction.loading._describe: {}, the description", "an export without its description", described(None),
         "{at}/model.json, the description of model.stablehlo", "export it again"),
     row("prediction.loading._describe: {} does not", "a description of nothing", described("{}"),
         "{at}/model.json does not describe model.stablehlo"),

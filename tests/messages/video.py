@@ -96,7 +96,7 @@ ROWS: list[Row] = [
     row(f"{_VIDEO}.frames._sources: --video={{}} does not", "a wrong path of the video", build("--video={at}/a.mp4"),
         "--video={at}/a.mp4 does not exist"),
     row(f"{_VIDEO}.frames._sources: --video={{}} is not", "a text for a video", of_file("a.txt", ""),
-        "--video={at}/a.txt is not a video", ".mp4"),
+        "--video={at}/a.txt is not a supported video", ".mp4"),
     row(f"{_VIDEO}.frames._folder: --fps", "a frame rate of pictures", of_folder("--fps=5"),
         "--fps chooses frames of a video file", "{at}/frames"),
     row(f"{_VIDEO}.frames._folder.read", "frames of two sizes", mixed_folder, "{at}/frames/frame3.png is 160x80",

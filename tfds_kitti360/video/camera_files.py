@@ -1,4 +1,4 @@
-"""Files that hold a camera: KITTI-360's calibration, transforms.json of nerfstudio, COLMAP's cameras.txt, numbers."""
+"""Reads camera files: KITTI-360's calibration, transforms.json of nerfstudio, COLMAP's cameras.txt, numbers."""
 
 import json
 import math
@@ -31,8 +31,8 @@ _CAMERA_KEYS = ("fl_x", "fl_y", "fx", "fy", "cx", "cy", "k1", "k2", "k3", "k4", 
 
 
 class Camera(NamedTuple):
-    """Pixels fx, fy, cx, cy; height and width that they belong to, if said; where they stood; and the coefficients of
-    OpenCV's lens model (k1, k2, p1, p2, k3, ...), none for a pinhole camera."""
+    """fx, fy, cx, cy in pixels; the height and width that they belong to, if known; their origin; and the coefficients
+    of OpenCV's lens model (k1, k2, p1, p2, k3, ...), none for a pinhole camera."""
 
     numbers: tuple[float, float, float, float]
     size: tuple[int, int] | None
@@ -44,7 +44,7 @@ def read(text: str) -> Camera:
     """The camera in `fx,fy,cx,cy` or in the file of that name.
 
     Raises:
-      DatasetError: this is neither, or no camera that pictures can be undistorted from.
+      DatasetError: it is neither, or a camera model that is not supported.
     """
     words, shown = text.split(","), " ".join(text.split())[:200]  # for messages: one line
     if len(words) == 4 and all(re.fullmatch(_NUMBER, word.strip()) for word in words):
@@ -76,7 +76,7 @@ def _official(content: str, origin: str) -> Camera | None:
 
 
 def _json(content: str, origin: str) -> Camera | None:
-    """An object with fx, fy, cx, cy, or fl_x, fl_y, cx, cy, perhaps width and height, or w and h, and a lens."""
+    """Reads an object with fx, fy, cx, cy, or fl_x, fl_y, cx, cy, optional width and height, or w and h, and a lens."""
     try:
         values = json.loads(content)
     except (ValueError, RecursionError):
@@ -101,7 +101,7 @@ def _json(content: str, origin: str) -> Camera | None:
 
 
 def _of_frames(values: dict[str, Any], origin: str) -> dict[str, Any]:
-    """What the frames of a transforms.json say of their camera, which has to be one."""
+    """The camera of the frames of a transforms.json, which must be the same for all of them."""
     frames = [frame for frame in values.get("frames") or () if isinstance(frame, dict)]
     cameras = [{key: frame[key] for key in _CAMERA_KEYS if key in frame} for frame in frames]
     if any(camera != cameras[0] for camera in cameras):

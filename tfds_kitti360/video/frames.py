@@ -1,4 +1,4 @@
-"""Frames in: a video file or a folder of pictures, one RGB picture after the other."""
+"""Reads the frames of a video file or of a folder of pictures, one RGB picture after the other."""
 
 import pathlib
 from collections.abc import Callable, Iterator
@@ -15,13 +15,13 @@ class Source(NamedTuple):
     """One video or one folder of frames.
 
     Attributes:
-      path: where it lies.
-      size: height, width of its frames as they are shown, that is after rotation.
-      count: about how many frames `read` gives.
-      bytes: of the file, or of all pictures of the folder.
-      fps: frames per second that `read` gives; 0 where unknown (a folder).
+      path: its path.
+      size: height, width of its frames after rotation.
+      count: approximate number of frames that `read` yields.
+      bytes: size of the file, or of all pictures of the folder.
+      fps: frames per second that `read` yields; 0 if unknown (a folder).
       remarks: sentences about files of the folder that are not read.
-      read: gives (name of the frame in the source, uint8 [h w 3] red first) in order; it raises DatasetError.
+      read: yields (name of the frame in the source, uint8 [h w 3], RGB) in order; it raises DatasetError.
     """
 
     path: pathlib.Path
@@ -34,7 +34,7 @@ class Source(NamedTuple):
 
 
 def find_sources(paths: list[pathlib.Path], *, fps: float | None = None) -> list[Source]:
-    """Opens what `--video` names: video files, folders of frames, or folders of video files.
+    """Opens the paths of `--video`: video files, folders of frames, or folders of video files.
 
     Args:
       paths: files and folders.

@@ -1,4 +1,4 @@
-"""The camera of a video: read from numbers, a file or a field of view, with warnings for what cannot be right."""
+"""The intrinsics of a video, from numbers, a file or a field of view, with warnings about implausible values."""
 
 import math
 from typing import NamedTuple
@@ -10,11 +10,11 @@ from tfds_kitti360.resize import resize_intrinsics
 from tfds_kitti360.video import camera_files
 
 GUESSED_FOV = 70.0  # degrees: a telephone's main camera; dashboard cameras have 90 to 140
-PLAUSIBLE_FOV = (20.0, 150.0)  # degrees; below a telescope, above no pinhole camera
+PLAUSIBLE_FOV = (20.0, 150.0)  # degrees; a pinhole camera of a vehicle is within this range
 
 
 class Intrinsics(NamedTuple):
-    """The camera matrix [3 3] in pixels, centre of the top left pixel (0, 0); where it comes from; what is odd."""
+    """The camera matrix [3 3] in pixels, centre of the top left pixel (0, 0); its origin; warnings about it."""
 
     matrix: np.ndarray
     origin: str
@@ -58,12 +58,12 @@ def lens(text: str | None) -> tuple[float, ...]:
 
 
 def field_of_view(focal: float, side: int) -> float:
-    """Degrees that `side` pixels see through a focal length in pixels."""
+    """The field of view in degrees of `side` pixels, for a focal length in pixels."""
     return math.degrees(2 * math.atan(side / 2 / focal))
 
 
 def oddities(matrix: np.ndarray, *, size: tuple[int, int]) -> list[str]:
-    """What is hard to believe of a camera matrix of frames of `size` (height, width), in sentences."""
+    """Warnings about an implausible camera matrix for frames of `size` (height, width)."""
     (height, width), found = size, []
     fx, fy, cx, cy = matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]
     fov = field_of_view(fx, width)

@@ -1,4 +1,4 @@
-"""Videos become a KITTI-360 download below the data set's folder: read, thinned, checked, written."""
+"""Converts videos to a KITTI-360 download below the data set's folder: reads, selects, checks and writes frames."""
 
 import hashlib
 import json
@@ -22,13 +22,13 @@ from tfds_kitti360.video.intrinsics import choose, lens
 from tfds_kitti360.video.lens import undistorter
 
 FOLDER = "video_frames"  # below the data_dir
-CUT_GAP = 1000  # frame numbers left out at a cut: no clip reaches over it, whatever its stride
+CUT_GAP = 1000  # frame numbers left out at a cut, so that no clip crosses it with any stride
 _PIXELS = 192 * 640  # of a stored picture, unless --size says otherwise
 _SETTINGS, _EXAMPLE = "video.json", "example_warp.png"
 
 
 class Request(NamedTuple):
-    """What the command line says of the videos."""
+    """The options of the command line for videos."""
 
     videos: tuple[pathlib.Path, ...]
     intrinsics: str | None = None
@@ -39,16 +39,16 @@ class Request(NamedTuple):
 def write_download(
     request: Request, data_dir: pathlib.Path, *, size: tuple[int, int] | None
 ) -> tuple[pathlib.Path, tuple[int, int], str]:
-    """Writes the videos below `data_dir` in the official layout, unless just that is there, and prints the check.
+    """Writes the videos below `data_dir` in the official layout, unless they exist already, and prints the check.
 
-    Pictures are reduced to `size` (height, width; None: what `network_size` says) on the way: a minute of 4K video
-    would else become 20 GB.
+    Pictures are reduced to `size` (height, width; None: `network_size`) while they are read, because a minute of 4K
+    video would otherwise take 20 GB.
 
     Returns:
-      The root of the download, the size, and how the intrinsics are known: `given` or `guessed`.
+      The root of the download, the size, and the source of the intrinsics: `given` or `guessed`.
 
     Raises:
-      DatasetError: a video or its intrinsics cannot be used, or `data_dir` holds a data set made of something else.
+      DatasetError: a video or its intrinsics cannot be used, or `data_dir` contains a data set of other videos.
     """
     sources = find_sources([expand(path) for path in request.videos], fps=request.fps)
     full = sources[0].size
@@ -102,7 +102,7 @@ def network_size(full: tuple[int, int]) -> tuple[int, int]:
 
 
 def _settings(request: Request, sources: list[Source], size: tuple[int, int]) -> dict[str, Any]:
-    """What makes two readings the same, JSON values; a video that was moved or copied is the same."""
+    """The settings that identify a conversion, as JSON values; moving or copying a video does not change them."""
     files = [[os.fsencode(source.path.name).hex(), source.count, source.bytes] for source in sources]
     intrinsics = choose(request.intrinsics, request.fov, size=sources[0].size)
     return {
@@ -131,7 +131,7 @@ def _checksum(note: dict[str, Any]) -> str:
 def _write(
     root: pathlib.Path, request: Request, sources: list[Source], settings: dict[str, Any], size: tuple[int, int]
 ) -> dict[str, Any]:
-    """Writes under a passing name, which becomes `root` when all is there."""
+    """Writes under a temporary name, which is renamed to `root` at the end."""
     partial = root.with_name(f"incomplete.{root.name}")
     for rest in (root, partial):
         shutil.rmtree(rest, ignore_errors=True)
@@ -163,7 +163,7 @@ def _write(
 def _write_drive(
     layout: Layout, drive: int, source: Source, size: tuple[int, int], straighten: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[check.Watched, list[tuple[int, int]]]:
-    """Writes the frames of a video in which something moved; returns what was seen, and the pairs of neighbours."""
+    """Writes the frames of a video in which something moved; returns measurements, and pairs of neighbours."""
     before, number, frames, still, cuts = None, -1, 0, 0, 0
     motions, pairs, origins = [], [], {}
     reading = {"total": source.count or None, "unit": " frames", "desc": f"reading {source.path.name}"}
