@@ -1,4 +1,4 @@
-"""The command `mtl-depth`: flags -> Config -> one of the verbs.
+"""Trains, evaluates and uses networks for depth and segmentation: the command `mtl-depth`.
 
     mtl-depth VERB [--config=instance] [--workdir=RUN] [--config.SECTION.NAME=VALUE ...]
 

@@ -1,4 +1,4 @@
-"""The command that builds data sets: python -m tfds_kitti360.build --manual_dir=KITTI360_ROOT --data_dir=TFDS_DIR."""
+"""Builds the data set: python -m tfds_kitti360.build --manual_dir=KITTI360_ROOT --data_dir=TFDS_DIR."""
 
 import argparse
 import contextlib
@@ -243,7 +243,9 @@ def _only_build(data_dir: pathlib.Path) -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tfds_kitti360.build", description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--manual_dir", type=pathlib.Path, help="folder that holds data_2d_raw, calibration, ...")
+    source.add_argument(
+        "--manual_dir", type=pathlib.Path, help="KITTI-360 download: the folder with data_2d_raw, calibration, ..."
+    )
     source.add_argument(
         "--video",
         type=pathlib.Path,
@@ -251,21 +253,21 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="your own video or a folder of its frames, instead of KITTI-360; may be given several times",
     )
-    parser.add_argument("--data_dir", type=pathlib.Path, required=True, help="folder to build into")
+    parser.add_argument("--data_dir", type=pathlib.Path, required=True, help="folder of the built data set")
     parser.add_argument(
-        "--size", type=_size, help="HEIGHTxWIDTH of the stored images (192x640; of a video: about as many pixels)"
+        "--size", type=_size, help="HEIGHTxWIDTH of the stored images (192x640; for a video: as many pixels)"
     )
-    parser.add_argument("--intrinsics", help="of the video: fx,fy,cx,cy in pixels, or a file that holds them")
+    parser.add_argument("--intrinsics", help="of the video: fx,fy,cx,cy in pixels, or a file with them")
     parser.add_argument("--fov", type=float, help="of the video: horizontal field of view in degrees (assumed: 70)")
-    parser.add_argument("--fps", type=float, help="frames a second to take of the video (all)")
+    parser.add_argument("--fps", type=float, help="frames per second to take from the video (all)")
     parser.add_argument("--drives", type=_drives, default=(), help="drives to build, such as 0000,0002 (all)")
-    parser.add_argument("--stereo", action="store_true", help="store the right images too")
+    parser.add_argument("--stereo", action="store_true", help="also store the right images")
     parser.add_argument(
         "--storage",
         choices=images.STORAGES,
         default="png",
-        help="how images are stored: png, jpeg (quality 95, lossy: a third of the size, twice as fast to read) or "
-        "raw (the fastest to read, the largest); labels and depth never lose anything (png)",
+        help="format of the images: png (default), jpeg (quality 95, lossy: a third of the size, twice as fast to read) "
+        "or raw (fastest to read, largest); labels and depth are always lossless",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes that read and encode (1)")
     parser.add_argument("--skip_damaged", action="store_true", help="leave damaged frames out and list them at the end")

@@ -29,11 +29,16 @@ ACCELERATOR = 500.0  # default of the clips per second that an accelerator needs
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m mtl_depth.benchmarks.input", description=__doc__)
-    parser.add_argument("--data_dir", help="a built data set; its images at their stored size are read")
-    parser.add_argument("--accelerator_clips_per_s", type=float, default=ACCELERATOR, help="what is to be fed")
-    parser.add_argument("--size", default="376x1408", help="of the city drawn where no data set is given")
-    parser.add_argument("--frames", type=int, default=24, help="of the city")
-    parser.add_argument("--rounds", type=int, default=20, help="how often all clips are read")
+    parser.add_argument("--data_dir", help="a built data set, read at its stored size (default: draw a small city)")
+    parser.add_argument(
+        "--accelerator_clips_per_s",
+        type=float,
+        default=ACCELERATOR,
+        help="clips per second that an accelerator needs (500)",
+    )
+    parser.add_argument("--size", default="376x1408", help="HEIGHTxWIDTH of the city, without --data_dir")
+    parser.add_argument("--frames", type=int, default=24, help="frames of the city (24)")
+    parser.add_argument("--rounds", type=int, default=20, help="number of times that all clips are read (20)")
     parser.add_argument("--json", metavar="FILE", help="also write the result to this file")
     options = parser.parse_args(arguments)
     cv2.setNumThreads(1)  # a core is what is measured
