@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     videos, camera = options.pop("video"), {name: options.pop(name) for name in ("intrinsics", "fov", "fps")}
     try:
         if not videos and any(value is not None for value in camera.values()):
-            raise DatasetError("--intrinsics, --fov and --fps describe a --video; KITTI-360 brings its own calibration")
+            raise DatasetError("--intrinsics, --fov and --fps describe a --video; KITTI-360 has its own calibration")
         _check_numbers(options["size"], options["workers"])
         print(build(**options, video=Request(tuple(videos), **camera) if videos else None))
     except DatasetError as error:
@@ -129,7 +129,7 @@ def _check_numbers(size: tuple[int, int] | None, workers: int) -> None:
     if size is not None and any(side < _STEP or side % _STEP for side in size):
         near = "x".join(str(max(round(side / _STEP), 1) * _STEP) for side in size)
         raise DatasetError(
-            f"--size={size[0]}x{size[1]} (height x width) has to be in multiples of {_STEP}, as the networks need; the "
+            f"--size={size[0]}x{size[1]} (height x width) must be a multiple of {_STEP} in both dimensions; the "
             f"nearest is --size={near}"
         )
 
@@ -266,8 +266,8 @@ def _parser() -> argparse.ArgumentParser:
         "--storage",
         choices=images.STORAGES,
         default="png",
-        help="format of the images: png (default), jpeg (quality 95, lossy: a third of the size, twice as fast to read) "
-        "or raw (fastest to read, largest); labels and depth are always lossless",
+        help="format of the images: png (default), jpeg (quality 95, lossy: a third of the size, twice as fast to "
+        "read) or raw (fastest to read, largest); labels and depth are always lossless",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes that read and encode (1)")
     parser.add_argument("--skip_damaged", action="store_true", help="leave damaged frames out and list them at the end")

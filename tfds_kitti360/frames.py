@@ -132,8 +132,8 @@ def _check_kind(frame: Frame, maps: dict[str, Map]) -> None:
         )
     if confidence is not None and 0 < confidence.max() <= 255:
         raise DatasetError(
-            f"{frame.confidence} holds values up to {confidence.max()}, and KITTI-360's confidence is 65535 where "
-            "it is full; unpack the official confidence again, or scale it to 16 bits"
+            f"{frame.confidence} holds values up to {confidence.max()}, and KITTI-360's full confidence is 65535; "
+            "unpack the official confidence again, or scale it to 16 bits"
         )
 
 
@@ -160,7 +160,8 @@ def _photo(path: pathlib.Path, recipe: Recipe, digest: Any) -> bytes | np.ndarra
         image = read_picture(path)
         if image.shape[:2] != (height, width):
             raise DatasetError(
-                f"{path} is {image.shape[1]}x{image.shape[0]} where calibration/perspective.txt says {width}x{height}; "
+                f"{path} is {image.shape[0]}x{image.shape[1]} where calibration/perspective.txt says {height}x{width} "
+                f"(height x width); "
                 f"{REMEDY}"
             )
     reduced = reduce_image(image, recipe.size)

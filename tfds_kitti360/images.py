@@ -54,7 +54,8 @@ def read_png(
     found_width, found_height, found_bits, found_type = struct.unpack(">IIBB", data[16:26])
     if (found_height, found_width) != (height, width):
         raise DatasetError(
-            f"{path} is {found_width}x{found_height} where calibration/perspective.txt says {width}x{height}; {REMEDY}"
+            f"{path} is {found_height}x{found_width} where calibration/perspective.txt says {height}x{width} (height x "
+            f"width); {REMEDY}"
         )
     if (found_type, found_bits) != (color_type, bits):
         raise DatasetError(

@@ -103,8 +103,8 @@ class Calibration(NamedTuple):
         centers = projection[:, :2, 2] / sizes
         if np.any(centers <= 0) or np.any(centers >= 1) or projection[1, 0, 3] > 0:
             raise DatasetError(
-                f"{path}: P_rect puts a principal point outside the {sizes[0, 0]:g}x{sizes[0, 1]:g} pictures, or the "
-                f"right camera to the left of the left one; {RENEW_CALIBRATION}"
+                f"{path}: P_rect puts a principal point outside the {sizes[0, 1]:g}x{sizes[0, 0]:g} (height x width) "
+                f"pictures, or the right camera to the left of the left one; {RENEW_CALIBRATION}"
             )
         rectification = np.tile(np.eye(4), (2, 1, 1))
         rectification[:, :3, :3] = rotations
@@ -181,7 +181,7 @@ def read_poses(path: pathlib.Path | str, *, damaged: dict[str, int | None] | Non
                 raise DatasetError(f"{where} does not start with a frame number; {_RENEW_POSES}")
             if len(words) not in (13, 17):
                 raise DatasetError(
-                    f"{where} has {len(words) - 1} numbers after the frame where 12 or 16 belong; {_RENEW_POSES}"
+                    f"{where} has {len(words) - 1} numbers after the frame instead of 12 or 16; {_RENEW_POSES}"
                 )
             pose = rigid(floats(words[1:], len(words) - 1, where, _RENEW_POSES))
             check_rigid(pose, where, _RENEW_POSES)

@@ -198,8 +198,8 @@ def _finite(samples: np.ndarray) -> np.ndarray:
 def _check_size(width: int, height: int, name: str) -> None:
     if not 0 < width * height <= MOST_PIXELS:
         raise DatasetError(
-            f"{name} claims to be {width}x{height}, and pictures of up to {MOST_PIXELS / 1e6:.0f} million pixels are "
-            "read; reduce it, or remove it"
+            f"{name} claims to be {height}x{width} (height x width), and pictures of up to {MOST_PIXELS / 1e6:.0f} "
+            "million pixels are read; reduce it, or remove it"
         )
 
 

@@ -58,7 +58,7 @@ def make_plan(
     if any(new > old for new, old in zip(size, calibration.size)):
         raise DatasetError(
             f"--size={size[0]}x{size[1]} is larger than the images of {root}, which have "
-            f"{calibration.size[0]}x{calibration.size[1]}; images are only ever reduced, ask for that much or less"
+            f"{calibration.size[0]}x{calibration.size[1]}; images are never enlarged, choose that size or a smaller one"
         )
     if stereo:
         calibration.check_stereo(root)

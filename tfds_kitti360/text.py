@@ -47,7 +47,7 @@ def numbers(path: pathlib.Path, values: dict[str, str], key: str, count: int) ->
 def floats(words: list[str], count: int, where: str, remedy: str = RENEW_CALIBRATION) -> np.ndarray:
     """`count` finite numbers; raises DatasetError, which names `where` they stand."""
     if len(words) != count:
-        raise DatasetError(f"{where} does not have the {count} numbers that belong there; {remedy}")
+        raise DatasetError(f"{where} does not have the expected {count} numbers; {remedy}")
     try:
         numbers = np.array([float(word) for word in words])
     except ValueError as error:

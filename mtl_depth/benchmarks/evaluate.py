@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         if unknown := set(options.variants.split(",")) - set(VARIANTS):
-            raise UserError(f"--variants holds {sorted(unknown)[0]!r}; choose of {', '.join(VARIANTS)}.")
+            raise UserError(f"--variants holds {sorted(unknown)[0]!r}; choose from {', '.join(VARIANTS)}.")
         with tempfile.TemporaryDirectory() as folder:
             data_dir = options.data_dir or _built(pathlib.Path(folder), options)
             rows = [measured(variant, data_dir, options) for variant in options.variants.split(",")]

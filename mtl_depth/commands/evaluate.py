@@ -43,7 +43,7 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         )
     for name, theirs, ours in other_heads(perceiver.config.tasks, config.tasks):
         raise UserError(
-            f"{config.weights or workdir} was trained with config.tasks.{name}.head={theirs!r}, not {ours!r}; ask for "
+            f"{config.weights or workdir} was trained with config.tasks.{name}.head={theirs!r}, not {ours!r}; set "
             "that one, or give the --workdir of a run with the other."
         )
     differing = differences(perceiver.config, config)

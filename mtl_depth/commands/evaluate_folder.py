@@ -58,13 +58,13 @@ def run(
     if not input:
         raise UserError("--truth=FOLDER needs the pictures too: --input=FOLDER.")
     if not scale > 0:
-        raise UserError(f"--truth_scale={scale:g} has to be positive: units of the PNG in a metre, 256 in KITTI.")
+        raise UserError(f"--truth_scale={scale:g} must be positive: the value of a PNG for one metre, 256 in KITTI.")
     found, truths = inputs.find(input), _find_truth(footage.expand(truth))
     matched = {name: _the_only(name, truths[name]) for name in found.names if name in truths}
     if not matched:
         raise UserError(
-            f"No picture of {input} has a truth of its name in {truth}: {found.names[0]} is the first of the one, "
-            f"{min(truths)} of the other."
+            f"No depth map in {truth} has the name of a picture in {input}: the first picture is {found.names[0]}, the "
+            f"first depth map {min(truths)}."
         )
     if found.remark:
         log.say(found.remark)
@@ -73,7 +73,7 @@ def run(
         config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=flip_of(config)
     )
     if perceiver.config.tasks.depth is None:
-        raise UserError(f"{config.weights or workdir} has no depth task; there is nothing to score against depth.")
+        raise UserError(f"{config.weights or workdir} has no depth task, so depth cannot be scored.")
     crop = config.tasks.depth.crop if config.tasks.depth else ""
     sums, ratios, covered = None, [], []
     batch_size = min(config.evaluation.batch_size, len(matched))
@@ -156,7 +156,7 @@ def read_truth(path: pathlib.Path, *, scale: float) -> Float[np.ndarray, "h w"]:
     """
     values = _numbers(path)
     if values.ndim != 2 or not values.size:
-        raise UserError(f"{path} has the shape {values.shape}; depth is one number a pixel, height x width.")
+        raise UserError(f"{path} has the shape {values.shape}; depth is one number per pixel, height x width.")
     metres = values.astype(np.float32) / (scale if values.dtype.kind in "ui" else 1)
     known = np.isfinite(metres) & (metres > 0)
     if not known.any() and (metres < 0).any():
@@ -175,8 +175,8 @@ def check_shape(path: pathlib.Path, truth: Float[np.ndarray, "h w"], image: np.n
     rounding = 0.5 / min(height, width)  # of a size that was reduced to whole pixels
     if abs(width / height / (columns / rows) - 1) > max(SAME_SHAPE, 2 * rounding):
         raise UserError(
-            f"{path} is {height}x{width} and its picture {rows}x{columns} (height x width): their sides have other "
-            "ratios, so one is cropped or turned; give truth of the whole picture."
+            f"{path} is {height}x{width} and its picture {rows}x{columns} (height x width): their aspect ratios "
+            "differ, so one is cropped or rotated; give truth of the whole picture."
         )
 
 
@@ -203,7 +203,7 @@ def _find_truth(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
         raise UserError(f"--truth={folder} is not a folder; give the one that holds the depth maps.")
     files = footage.list_folder(folder, ENDINGS).files
     if not files:
-        raise UserError(f"--truth={folder} holds no depth maps; they end in {' or '.join(ENDINGS)}.")
+        raise UserError(f"--truth={folder} holds no depth maps; the supported extensions are {' or '.join(ENDINGS)}.")
     found: dict[str, list[pathlib.Path]] = {}
     for file in files:
         for name in {file.stem, file.stem.removesuffix(SUFFIX)}:

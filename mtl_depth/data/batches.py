@@ -52,7 +52,8 @@ def train_batches(
 
     if batch_size < 1 or batch_size % process_count:
         raise UserError(
-            f"config.train.batch_size={batch_size} is not a multiple of {process_count}, the processes; choose one"
+            f"config.train.batch_size={batch_size} is not a multiple of {process_count}, the number of processes; "
+            "choose one"
         )
     plan = clips(dataset, data, split="train", reads=reads)
     if not plan:
@@ -120,7 +121,7 @@ def _iterate(batches: "grain.MapDataset", data: Data) -> Iterator[Batch]:
             if lost > _MOST_LOST:
                 raise UserError(
                     f"processes that read data (config.data.workers={data.workers}) were killed {lost} times, most "
-                    "likely for memory; lower config.data.workers, 0 reads in this process."
+                    "likely because memory ran out; lower config.data.workers (0: read in this process)."
                 ) from None
             print("warning: a process that reads data was killed and is replaced", file=sys.stderr)
         except OSError as error:
@@ -146,7 +147,7 @@ def _reader(batches: "grain.MapDataset", data: Data) -> Iterator[Batch]:
 def _no_room() -> UserError:
     return UserError(
         "/dev/shm is too small for the batches of config.data.workers; make it larger (docker run --shm-size=1g), or "
-        "lower config.data.workers, 0 reads in this process."
+        "lower config.data.workers (0: read in this process)."
     )
 
 

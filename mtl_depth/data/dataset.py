@@ -136,7 +136,8 @@ def _open_one(data: Data) -> Dataset:
     if any(wanted > stored for wanted, stored in zip(data.size, dataset.size)):
         raise UserError(
             f"config.data.size={data.size[0]},{data.size[1]} is larger than the images stored in {path}, which have "
-            f"{dataset.size[0]},{dataset.size[1]}; ask for less, or delete that folder and run: {_build_command(data)}"
+            f"{dataset.size[0]},{dataset.size[1]}; choose a smaller size, or delete that "
+            f"folder and run: {_build_command(data)}"
         )
     return dataset
 

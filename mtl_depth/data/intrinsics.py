@@ -20,7 +20,7 @@ def read(text: str | None, *, size: tuple[int, int]) -> Intrinsics:
         raise UserError(f"{error}.") from None
     if bent:
         raise UserError(
-            f"{found.origin} has a lens that bends straight lines, which is not corrected here; undistort "
-            "the pictures and give the pinhole camera that results."
+            f"{found.origin} describes a lens with distortion, which is not corrected here; undistort "
+            "the pictures and give the resulting pinhole camera."
         )
     return found

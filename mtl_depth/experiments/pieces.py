@@ -60,4 +60,4 @@ def command_line(module: str, *options: str) -> None:
     if done.returncode < 0 or done.returncode == 130:
         raise Stopped
     if done.returncode:
-        raise UserError(f"python -m {module} has failed, see above; put that right and run the same command again.")
+        raise UserError(f"python -m {module} failed (see above); correct the cause and run the same command again.")

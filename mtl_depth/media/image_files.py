@@ -39,7 +39,7 @@ def from_pil(picture: PIL.Image.Image) -> UInt8[np.ndarray, "h w 3"]:
             return from_deep(np.asarray(upright).astype(np.float32 if upright.mode == "F" else np.uint16))
         return np.asarray(upright.convert("RGB"))
     except (OSError, SyntaxError) as error:
-        raise UserError(f"{picture} cannot be read ({error}); give one that is whole.") from error
+        raise UserError(f"{picture} cannot be read ({error}); give an intact file.") from error
 
 
 def from_deep(samples: UInt16[np.ndarray, "h w *c"] | Float[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "h w 3"]:

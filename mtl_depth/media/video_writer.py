@@ -70,7 +70,7 @@ class Film:
         with _silenced():
             writer = cv2.VideoWriter(self._part, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"VP90"), self._rate, size)
         if not writer.isOpened():
-            raise UserError(f"{self._path} cannot be written: OpenCV has no VP9 encoder here; leave video out.")
+            raise UserError(f"{self._path} cannot be written: this OpenCV has no VP9 encoder; leave out video.")
         return writer
 
     def _write(self, times: int) -> None:

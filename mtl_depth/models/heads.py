@@ -24,7 +24,7 @@ class DisparityHead(nn.Module):
         width: factor on the decoder's channel counts.
         dtype: type that it computes in.
         scales: how many sizes.
-        initial_disparity: what the untrained head answers on average, for metric models; None: the published start.
+        initial_disparity: mean prediction of the untrained head, for metric models; None: about 1/2, as in Monodepth2.
     """
 
     width: float = 1.0

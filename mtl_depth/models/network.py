@@ -103,7 +103,9 @@ def check_size(size: tuple[int, int]) -> None:
     """Raises UserError unless the networks accept images of this height and width."""
     if any(side % 32 or side < 64 for side in size):
         height, width = size
-        raise UserError(f"The networks take images whose sides are multiples of 32 from 64 on, not {height}x{width}.")
+        raise UserError(
+            f"The networks need images with sides that are multiples of 32, at least 64, not {height}x{width}."
+        )
 
 
 def make_network(

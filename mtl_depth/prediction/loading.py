@@ -98,7 +98,7 @@ def _load_export(path: pathlib.Path, *, flip: bool | str) -> Perceiver:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         if path.suffix == ".stablehlo" and description.get("jax", jax.__version__) != jax.__version__:
             raise UserError(
-                f"{path} was written by jax {description['jax']}, which promised it for six months, until "
+                f"{path} was written by jax {description['jax']}, which guarantees to read it for six months, until "
                 f"{description['readable_until']}, and jax {jax.__version__} does not read it; export the run again, "
                 f"or install jax=={description['jax']}."
             ) from error

@@ -77,8 +77,8 @@ def check_apart(output: pathlib.Path, given: str | pathlib.Path, files: Sequence
             inside = len(pattern) == len(target.parts) and all(map(fnmatch.fnmatchcase, target.parts, pattern))
     if inside:
         raise UserError(
-            f"--output={output} lies inside the input {given}, which would find the results the next time; give "
-            "another one."
+            f"--output={output} lies inside the input {given}, so the next run would read the results as input; "
+            "give another one."
         )
 
 

@@ -74,7 +74,8 @@ def initialise_encoder(variables: Variables, encoder_variables: Variables, *, fr
     present = {path: x.shape for path, x in flat.items() if path[1] == "encoder" or path[1:3] == ("pose", "encoder")}
     if present != {path: x.shape for path, x in replaced.items()}:
         raise UserError(
-            "The encoder weights do not fit the network: config.model.encoder must be theirs, config.model.width 1."
+            "The encoder weights do not fit the network; set config.model.encoder to theirs and config.model.width "
+            "to 1."
         )
     return unflatten_dict(flat | replaced)
 

@@ -161,7 +161,7 @@ def restore_variables(folder: pathlib.Path, target: dict[str, Any], *, checkpoin
         raise UserError(f"{folder} holds no finished checkpoint; train first.")
     step = {"latest": steps[-1], "best": _best(folder)}.get(checkpoint, checkpoint)
     if step is None:
-        raise UserError(f"{folder} holds no evaluated checkpoint to call the best; set config.train.evaluate_every.")
+        raise UserError(f"{folder} has no evaluated checkpoint, so none is the best; set config.train.evaluate_every.")
     if not str(step).isdigit() or int(step) not in steps:
         raise UserError(f"{folder} has no checkpoint {step!r}; it has latest, best and {', '.join(map(str, steps))}.")
     chosen = folder.absolute() / str(int(step))
@@ -207,7 +207,7 @@ def _restore(folder: pathlib.Path, target: dict[str, Any], *, partial: bool = Fa
             arrays = checkpointer.restore(folder / "state", args=restore)
     except (ValueError, KeyError, OSError) as error:
         raise UserError(
-            f"{folder} is damaged or of another network than config.json says: {_reason(error)[:200]}"
+            f"{folder} is damaged, or of another network than that of config.json: {_reason(error)[:200]}"
         ) from None
     return jax.tree.map(_like, target, arrays)
 

@@ -26,7 +26,9 @@ class Devices:
         if count > len(local):
             raise UserError(f"config.train.devices is {count}, but this process has {len(local)}; lower it.")
         if count and count < len(local) and jax.process_count() > 1:
-            raise UserError("config.train.devices must be 0 where several processes train: each uses all it has.")
+            raise UserError(
+                "config.train.devices must be 0 when several processes train: each uses all of its devices."
+            )
         self._devices = local[:count] if count else local
 
     def __len__(self) -> int:

@@ -45,7 +45,9 @@ def read(path: pathlib.Path, target: Any) -> tuple[Any, Any]:
     leaves = []
     for name, leaf in _named("state", target):
         if name not in arrays:
-            raise UserError(f"{path} has no {name}; it is of another version of mtl_depth or another network.")
+            raise UserError(
+                f"{path} has no {name}; it was written by another version of mtl_depth or for another network."
+            )
         key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         leaves.append(jax.random.wrap_key_data(arrays[name], impl=jax.random.key_impl(leaf)) if key else arrays[name])
     batch = {name.split("/")[-1]: array for name, array in arrays.items() if name.startswith("batch/")}

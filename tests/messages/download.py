@@ -164,7 +164,7 @@ ROWS: list[Row] = [
     row("tfds_kitti360.images.read_png: {} is not a PNG", "a page instead of an image", png(b"<html>404</html>"),
         "{at}/42.png is not a PNG image", "--skip_damaged"),
     row("tfds_kitti360.images.read_png: {} is {}x{}", "an image of another size", png(GREY[:-1]),
-        "{at}/42.png is 120x39", "120x40"),
+        "{at}/42.png is 39x120", "40x120"),
     row("tfds_kitti360.images.read_png: {} is a {}-bit", "an image of another depth", png(GREY.astype(np.uint16)),
         "{at}/42.png is a 16-bit grey image where 8-bit grey belongs"),
     row("tfds_kitti360.images.read_png: {} is larger", "a bomb",

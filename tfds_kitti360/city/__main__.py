@@ -47,8 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--traps",
         action="store_true",
-        help="leave out what is missing in the real data set: labels of the first frames of drive 0000, pictures of the first "
-        "frames of drive 0002 and of parts of drive 0004; K_00 in perspective.txt ends with 0, as in some copies",
+        help="leave out what is missing in the real data set: labels of the first frames of drive 0000, pictures of "
+        "the first frames of drive 0002 and parts of drive 0004; K_00 in perspective.txt ends with 0 (some copies do)",
     )
     parser.add_argument(
         "--variety",

@@ -16,7 +16,7 @@ SKY_CODE, GROUND_CODE = -1, -2  # codes of what a ray meets; shapes: 8 * index +
 
 
 class Scene(NamedTuple):
-    """All that a frame is drawn from, in the drive's local coordinates. The last shape is far away and fills lists."""
+    """The data that a frame is drawn from, in the drive's local coordinates. The last shape, far away, is padding."""
 
     geometry: jax.Array
     look: jax.Array

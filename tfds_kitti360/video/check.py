@@ -52,8 +52,8 @@ def report(watched: list[Watched], intrinsics: Intrinsics, *, size: tuple[int, i
         height, width = video.size
         rate = f" at {video.fps:.3g} frames per second" if video.fps else ""
         lines.append(
-            f"{video.name}: {video.frames} frames of {width}x{height}{rate}, stored as {size[1]}x{size[0]} (width x "
-            f"height), which is --size={size[0]}x{size[1]}"
+            f"{video.name}: {video.frames} frames of {height}x{width} (height x width){rate}, stored as "
+            f"--size={size[0]}x{size[1]}"
         )
         share = video.still / max(video.frames, 1)
         lines.append(f"  still frames left out: {video.still} ({share:.0%}); kept {video.kept}; cuts: {video.cuts}")
@@ -83,7 +83,7 @@ def _warnings(video: Watched) -> list[str]:
     name, (height, width), found = video.name, video.size, []
     if height > width:
         found.append(
-            f"{name} is portrait ({width}x{height}); driving videos are landscape: is it turned the right way?"
+            f"{name} is portrait ({height}x{width}, height x width); driving videos are landscape: is it rotated?"
         )
     if video.frames < 0.95 * video.promised:
         found.append(f"{name} promises {video.promised} frames, and {video.frames} could be decoded: is it cut off?")

@@ -73,7 +73,7 @@ def _folder(path: pathlib.Path, found: Listing, fps: float | None) -> Source:
         raise DatasetError(f"--fps chooses frames of a video file, and {path} is a folder of frames; leave --fps out")
     if pair := interleaved(found.files):
         raise DatasetError(
-            f"{path} holds several sequences whose names run through one another ({pair[0]}, {pair[1]}); put "
+            f"{path} holds several sequences with interleaved names ({pair[0]}, {pair[1]}); put "
             "each, such as each camera's, into its own folder"
         )
     first = found.files[0]
@@ -84,7 +84,8 @@ def _folder(path: pathlib.Path, found: Listing, fps: float | None) -> Source:
             image = pictures.read_picture(file, white=white)
             if image.shape[:2] != size:
                 raise DatasetError(
-                    f"{file} is {image.shape[1]}x{image.shape[0]}, but {first.name} is {size[1]}x{size[0]}; "
+                    f"{file} is {image.shape[0]}x{image.shape[1]}, but {first.name} is {size[0]}x{size[1]} "
+                    f"(height x width); "
                     "all frames of a folder have to come from one camera at one size"
                 )
             yield file.name, image
@@ -98,7 +99,9 @@ def _film(path: pathlib.Path, fps: float | None, remarks: tuple[str, ...] = ()) 
     film = films.open_film(path)
     if fps is not None and not 0 < fps <= film.rate:
         rate = f"has {film.rate:g} frames per second" if film.rate else "does not say its frame rate"
-        raise DatasetError(f"--fps={fps:g} cannot be taken of {path}, which {rate}; ask for at most that, or leave it")
+        raise DatasetError(
+            f"--fps={fps:g} cannot be taken from {path}, which {rate}; choose at most that, or leave it out"
+        )
 
     def read() -> Iterator[tuple[str, np.ndarray]]:
         for frame in film.read(fps=fps):

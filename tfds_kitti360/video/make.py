@@ -54,14 +54,14 @@ def write_download(
     full = sources[0].size
     if other := [source for source in sources if source.size != full]:
         raise DatasetError(
-            f"{other[0].path} is {other[0].size[1]}x{other[0].size[0]}, but {sources[0].path} is {full[1]}x{full[0]}; "
-            "videos built together have to come from one camera at one size"
+            f"{other[0].path} is {other[0].size[0]}x{other[0].size[1]}, but {sources[0].path} is {full[0]}x{full[1]} "
+            "(height x width); videos built together have to come from one camera at one size"
         )
     size = network_size(full) if size is None else tuple(size)
     if any(new > old for new, old in zip(size, full)):
         raise DatasetError(
             f"--size={size[0]}x{size[1]} is larger than the frames of {sources[0].path}, which are {full[0]}x{full[1]} "
-            "(height x width); frames are only ever reduced, ask for that much or less"
+            "(height x width); frames are never enlarged, choose that size or a smaller one"
         )
     root = data_dir / FOLDER
     settings = _settings(request, sources, size)
@@ -71,7 +71,7 @@ def write_download(
             if any(data_dir.glob("kitti360/[0-9]*")):
                 if there is None and (root / _SETTINGS).exists():
                     raise DatasetError(
-                        f"{root / _SETTINGS} was edited or damaged: its checksum is another; restore it, or pass "
+                        f"{root / _SETTINGS} was edited or damaged: its checksum differs; restore it, or pass "
                         "another --data_dir"
                     )
                 raise DatasetError(
@@ -95,7 +95,7 @@ def network_size(full: tuple[int, int]) -> tuple[int, int]:
     heights, widths = (range(64, side + 1, 32) for side in full)
     candidates = [(h, w) for h in heights for w in widths if h * w <= _PIXELS]
     if not candidates:
-        raise DatasetError(f"the frames are {width}x{height}; the networks need 64x64 at least")
+        raise DatasetError(f"the frames are {height}x{width} (height x width); the networks need at least 64x64")
     largest = max(h * w for h, w in candidates)
     nearly = [(h, w) for h, w in candidates if h * w >= 0.75 * largest]
     return min(nearly, key=lambda side: (abs(np.log(side[1] / side[0] * height / width)), -side[0] * side[1]))

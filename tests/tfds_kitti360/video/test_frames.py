@@ -96,7 +96,7 @@ def test_frames_of_another_size_are_refused(tmp_path):
     folder = own_video.folder(tmp_path / "frames", IMAGES)
     cv2.imwrite(str(folder / "frame11.png"), np.zeros((96, 158, 3), np.uint8))
     (source,) = find_sources([folder])
-    with pytest.raises(DatasetError, match=r"frame11\.png is 158x96, but frame0\.png is 160x96"):
+    with pytest.raises(DatasetError, match=r"frame11\.png is 96x158, but frame0\.png is 96x160"):
         list(source.read())
     with pytest.raises(DatasetError, match="--fps"):
         find_sources([folder], fps=5)
