@@ -73,7 +73,7 @@ def run(
         config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=flip_of(config)
     )
     if perceiver.config.tasks.depth is None:
-        raise UserError(f"{config.weights or workdir} has no depth task, so depth cannot be scored.")
+        raise UserError(f"{config.weights or workdir} has no depth task; give the --workdir of a run with one.")
     crop = config.tasks.depth.crop if config.tasks.depth else ""
     sums, ratios, covered = None, [], []
     batch_size = min(config.evaluation.batch_size, len(matched))

@@ -104,7 +104,7 @@ def check_size(size: tuple[int, int]) -> None:
     if any(side % 32 or side < 64 for side in size):
         height, width = size
         raise UserError(
-            f"The networks need images with sides that are multiples of 32, at least 64, not {height}x{width}."
+            f"The sides of images must be multiples of 32 and at least 64, and not {height}x{width} (height x width)."
         )
 
 

@@ -160,7 +160,7 @@ ROWS: list[Row] = [
     row("data.footage._user_errors", "a video that is none", found("a.mp4"), "{at}/in/a.mp4 cannot be read as a video",
         "convert it"),
     row("media.video_writer.Film._open", "no encoder of videos", filming, "{at}/depth.mp4 cannot be written",
-        "leave video out"),
+        "leave out video"),
     row("media.image_files.from_pil", "a cut picture", cut_picture, "size=8x8", "cannot be read"),
     row("media.image_files._write_bytes", "a picture that cannot be written",
         lambda at: image_files.write_depth(at / "absent/a.png", np.ones((2, 2))),

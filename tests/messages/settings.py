@@ -238,6 +238,6 @@ ROWS: list[Row] = [
     row("prediction.loading.load_perceiver: The starter", "a package without its model", without_starter,
         "The starter model is missing", "--workdir"),
     row("experiments.pieces.command_line", "a command of a study that fails",
-        lambda at: pieces.command_line("tfds_kitti360.layout_absent"), "tfds_kitti360.layout_absent has failed",
+        lambda at: pieces.command_line("tfds_kitti360.layout_absent"), "tfds_kitti360.layout_absent failed",
         "again"),
 ]  # fmt: skip
