@@ -1,4 +1,4 @@
-"""The command `mtl-depth`: flags -> Config -> one of the verbs.
+"""Trains, evaluates and uses networks for depth and segmentation: the command `mtl-depth`.
 
     mtl-depth VERB [--config=instance] [--workdir=RUN] [--config.SECTION.NAME=VALUE ...]
 
@@ -6,8 +6,8 @@
     mtl-depth predict street.png --output=DIR
     mtl-depth table RUN [RUN ...]          prints Table 1; mtl-depth table --help
 
-`python -m mtl_depth.main --mode=VERB` and `python -m mtl_depth VERB` are the same command. --config is a file, or the
-name of a packaged configuration; a run folder that exists has its own. Every setting of mtl_depth/config.py can be
+`python -m mtl_depth.main --mode=VERB` and `python -m mtl_depth VERB` are the same command. --config is a file or the
+name of a packaged configuration; an existing run contains its own. Every setting of mtl_depth/config.py can be
 overridden: --config.train.batch_size=4 --config.tasks.depth.motion=recorded
 """
 
@@ -28,59 +28,58 @@ from mtl_depth.runtime import compiler_flags, disk, settings
 MODES = {
     "train": "trains to the last step, from the newest checkpoint in --workdir if there is one, and evaluates",
     "evaluate": "scores the run on config.evaluation.split, or on your own pictures with --truth",
-    "predict": "depth, segmentation, point clouds and a page for --input, or for frames of the evaluation split",
-    "export": "writes the network as --format for other programs",
-    "replay": "runs the step again at which a training broke down, and says what was not finite first",
-    "page": "writes the runs that follow, side by side, as one HTML file with their scores, curves and predictions",
-    "serve": "opens the page on this machine for pictures that are dropped on it, or taken with the browser's camera",
+    "predict": "writes depth, segmentation, point clouds and a page for --input, or for frames of the evaluation split",
+    "export": "writes the network in the format --format for other programs",
+    "replay": "repeats the step at which training broke down and prints the first number that was not finite",
+    "page": "writes one HTML file that compares the given runs: scores, curves, predictions",
+    "serve": "serves the page for pictures that are dropped on it or taken with the browser's camera",
 }
 STARTER = ("predict", "serve")  # verbs that use the starter model where neither --config nor --workdir is given
-WORDS = ("predict", "evaluate", "replay")  # verbs whose --input can be a word without a flag
+WORDS = ("predict", "evaluate", "replay")  # verbs whose first argument is their --input
 NO_CONFIG = "--config=FILE is needed, such as --config=instance, or the --workdir of a run; --help lists all flags."
 
-_ARGV: list[str] = []  # what is being parsed; ml_collections looks for overrides of the configuration in it
+_ARGV: list[str] = []  # the command line that is parsed; ml_collections looks for overrides of the configuration in it
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     default=None,
-    help_string="File that returns the configuration, such as configs/instance.py or configs/tiny.py:instance, or the "
-    "name of a packaged one, such as instance or tiny:instance; by default that of the run in --workdir. Single "
-    "settings follow as --config.SECTION.NAME=VALUE.",
+    help_string="Configuration: a file, such as configs/instance.py or configs/tiny.py:instance, or the name of a "
+    "packaged one, such as instance or tiny:instance; by default that of the run in --workdir. "
+    "--config.SECTION.NAME=VALUE overrides a setting.",
     lock_config=False,
     sys_argv=_ARGV,
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, evaluation, pictures.")
-_MODE = flags.DEFINE_enum("mode", "train", list(MODES), "What to do.")
+_MODE = flags.DEFINE_enum("mode", "train", list(MODES), "The verb.")
 _INPUT = flags.DEFINE_string(
     "input",
     None,
-    "predict, page, evaluate --truth: a picture, a folder, a pattern ('a/*.png') or a video; left out: evaluation "
-    "frames. "
-    "replay: a replay_<step>.npz; left out: the newest of the run.",
+    "predict, page, evaluate --truth: a picture, a folder, a pattern ('a/*.png') or a video; by default frames of the "
+    "evaluation split. replay: a replay_<step>.npz; by default the newest of the run.",
 )
 _WRITE = flags.DEFINE_list(
     "write",
     [],
-    "predict: what to write, of all, depth, color, labels, npy, cloud, video, figure and page; "
-    "by default what suits the input.",
+    "predict: what to write: all, or a list of depth, color, labels, npy, cloud, video, figure and page; "
+    "the default depends on the input.",
 )
 _INTRINSICS = flags.DEFINE_string(
     "intrinsics",
     "",
-    "predict, page, serve: fx,fy,cx,cy in pixels of the input, or a file that holds them; by default the data set's.",
+    "predict, page, serve: fx,fy,cx,cy in pixels of the input, or a file with them; by default the data set's.",
 )
 _TRUTH = flags.DEFINE_string(
     "truth", None, "evaluate: folder of depth maps (16-bit PNG or .npy) named like the pictures of --input."
 )
-_TRUTH_SCALE = flags.DEFINE_float("truth_scale", 256.0, "evaluate: units of a PNG of --truth in a metre.")
+_TRUTH_SCALE = flags.DEFINE_float("truth_scale", 256.0, "evaluate: value in a PNG of --truth for one metre.")
 _OUTPUT = flags.DEFINE_string("output", None, "predict, export: folder to write into; page: the HTML file.")
 _FORMAT = flags.DEFINE_string(
     "format", "monodepth2", "export: kitti360 (a submission), monodepth2, onnx, safetensors or stablehlo."
 )
-_PORT = flags.DEFINE_integer("port", 8765, "serve: where the page is, as in http://127.0.0.1:8765; 0: any free one.")
+_PORT = flags.DEFINE_integer("port", 8765, "serve: port of the page, as in http://127.0.0.1:8765; 0: any free one.")
 _HOST = flags.DEFINE_string(
-    "host", "127.0.0.1", "serve: the address to listen at; 0.0.0.0 lets other machines use the model too."
+    "host", "127.0.0.1", "serve: the address to listen on; 0.0.0.0 also gives other machines access to the model."
 )
-_BATCH = flags.DEFINE_string("batch", "free", "export: images that a program takes at a time: a number, or free.")
+_BATCH = flags.DEFINE_string("batch", "free", "export: batch size of the exported program: a number, or free.")
 
 ONLY = {
     "input": ("predict", "evaluate", "replay", "page"),
@@ -93,7 +92,7 @@ ONLY = {
     "host": ("serve",),
     "format": ("export",),
     "batch": ("export",),
-}  # flag -> the modes that read it; elsewhere it would be passed over in silence
+}  # flag -> the modes that read it; with other modes it is an error, not silently ignored
 
 
 def main() -> int:
@@ -111,7 +110,7 @@ def main() -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of our output has seen enough, as in `--help | head`
+    except BrokenPipeError:  # the reader of our output has closed it, as in `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return 130
@@ -135,8 +134,8 @@ def _dispatch(words: list[str]) -> None:
         raise UserError("--mode=evaluate --input needs --truth=FOLDER too; without both, the data set is evaluated.")
     workdir = pathlib.Path(_WORKDIR.value or ".")
     _use_compilation_cache()
-    logging.set_verbosity(logging.ERROR)  # Orbax warns about what is as it should be
-    # Imported late: `--help` and mistakes in the flags should answer at once.
+    logging.set_verbosity(logging.ERROR)  # Orbax warns about things that are intended
+    # Imported late, so that `--help` and errors in the flags are printed at once.
     if _MODE.value == "train":
         from mtl_depth.commands import train
         from mtl_depth.runtime import distributed
@@ -175,7 +174,7 @@ def _dispatch(words: list[str]) -> None:
 
 
 def _parse(argv: list[str]) -> list[str]:
-    """Parses the flags, returns the words between them; what absl or ml_collections dislike becomes one sentence."""
+    """Parses the flags and returns the other words; errors of absl and ml_collections become a UserError."""
     _ARGV[:] = arguments.as_flags(argv, MODES, starter=STARTER)
     asked = [word for word in _ARGV if word in ("--help", "-h", "-help")]
     for word in asked:
@@ -206,7 +205,7 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 def _setting_sentence(error: Exception) -> str:
-    """Says which `--config.x.y=z` is wrong, with the nearest names."""
+    """The message for the `--config.x.y=z` that is wrong, with the nearest names."""
     for word in _ARGV[1:]:
         match = re.match(r"--?(?:no)?(config\.[\w.]+)(=.*)?$", word)
         if match and (sentence := help_text.misspelt(match[1]) or help_text.without_section(match[1], error)):
@@ -216,7 +215,7 @@ def _setting_sentence(error: Exception) -> str:
 
 
 def _use_compilation_cache() -> None:
-    """Keeps compiled programs between runs: the second start of the same training is fast."""
+    """Caches compiled programs on disk, so that the next start of the same training is fast."""
     import jax
 
     if jax.config.jax_compilation_cache_dir is None:

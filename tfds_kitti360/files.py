@@ -1,4 +1,4 @@
-"""Files as people keep them: paths, bytes, the natural order of names, and what lies in a folder."""
+"""Functions for files: paths, bytes, natural order of names, and listing of folders."""
 
 import os
 import pathlib
@@ -11,18 +11,18 @@ from tfds_kitti360.errors import DatasetError
 
 _STAMP = re.compile(r"([0-9]{9,})\.([0-9]+)")  # seconds since 1970 with a fraction, as ROS names pictures
 _PART = re.compile(r"[0-9]+|[^0-9]+")
-_EXAMPLES = 3  # names given of each kind of file that is not read
+_EXAMPLES = 3  # names listed of each kind of file that is not read
 
 
 class Listing(NamedTuple):
-    """What lies in a folder: the files that are read, in natural order, and the names of the others by reason."""
+    """The content of a folder: the files to read, in natural order, and the names of the others by reason."""
 
     files: list[pathlib.Path]
     unread: dict[str, list[str]]
 
 
 def expand(path: str | os.PathLike[str]) -> pathlib.Path:
-    """The path with a leading `~` or `~name` replaced by that home folder; shells leave `--flag=~/x` alone.
+    """The path with a leading `~` or `~name` replaced by the home folder, which shells do not do in `--flag=~/x`.
 
     Raises:
       DatasetError: there is no such home folder.
@@ -60,7 +60,7 @@ def natural(name: str) -> tuple[object, ...]:
 
 
 def list_folder(folder: pathlib.Path, endings: Sequence[str]) -> Listing:
-    """Files whose names have one of the `endings` (`.png`, in small letters), and what else there is.
+    """Lists the files with one of the extensions `endings` (lower case, such as `.png`), and the other files.
 
     Raises:
       DatasetError: the folder cannot be listed.
@@ -84,10 +84,10 @@ def list_folder(folder: pathlib.Path, endings: Sequence[str]) -> Listing:
 
 
 def present(path: pathlib.Path) -> bool:
-    """Whether there is a file, a folder or a link of that name; a link may lead nowhere.
+    """Whether there is a file, a folder or a link of that name, including broken links.
 
     Raises:
-      DatasetError: its folder cannot be looked into.
+      DatasetError: its folder cannot be read.
     """
     try:
         path.lstat()
@@ -121,13 +121,13 @@ def interleaved(paths: Iterable[pathlib.Path]) -> tuple[str, str] | None:
 
 
 def _unread(entry: os.DirEntry[str], endings: Sequence[str]) -> str:
-    """Why a file is not read, in the words that follow a number; "" if it is."""
+    """Why a file is not read, as a phrase that follows a number; "" if it is read."""
     if entry.name.startswith("."):
         return "hidden"
     if entry.is_dir():
         return "folders"
     if not entry.name.lower().endswith(tuple(endings)):
-        return f"of another kind than {' '.join(endings)}"
+        return f"with an extension other than {' '.join(endings)}"
     if entry.is_file():
         return ""
     return "links that lead nowhere" if entry.is_symlink() else "named pipes or devices"

@@ -1,4 +1,4 @@
-"""Video files: frames as they are shown, with their time stamps."""
+"""Reads video files: upright frames with their time stamps."""
 
 import contextlib
 import os
@@ -13,12 +13,12 @@ from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.pictures import MOST_PIXELS
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
-_EARLY = 1e-3  # seconds by which a frame may come before the time at which it is wanted: stamps are rounded
+_EARLY = 1e-3  # seconds by which a frame may be earlier than requested, because time stamps are rounded
 _CONVERT = "convert it, for instance to H.264 in .mp4"
 
 
 class Frame(NamedTuple):
-    """One frame: its number in the file, its time in seconds since the first one, and uint8 [h w 3] red first."""
+    """One frame: its number in the file, its time in seconds since the first one, and uint8 [h w 3], RGB."""
 
     number: int
     seconds: float
@@ -26,13 +26,13 @@ class Frame(NamedTuple):
 
 
 class Film(NamedTuple):
-    """A video file that has been looked into.
+    """An opened video file.
 
     Attributes:
-      path: where it lies.
-      size: height, width of its frames as they are shown, that is after rotation.
-      promised: frames that the file says it has; 0 where it does not say.
-      rate: frames per second that the file says it has; 0 where it does not say.
+      path: its path.
+      size: height, width of its frames after rotation.
+      promised: number of frames in the header; 0 if unknown.
+      rate: frames per second in the header; 0 if unknown.
     """
 
     path: pathlib.Path
@@ -41,7 +41,7 @@ class Film(NamedTuple):
     rate: float
 
     def read(self, *, fps: float | None = None) -> Iterator[Frame]:
-        """The frames in order, all of them or `fps` a second: of each 1 / `fps` seconds the first frame.
+        """Yields the frames in order: all of them, or `fps` per second, the first frame of each 1 / `fps` seconds.
 
         Frames are chosen by their time stamps, which need not be evenly spaced.
 
@@ -70,7 +70,7 @@ class Film(NamedTuple):
 
 
 def open_film(path: str | os.PathLike[str]) -> Film:
-    """Looks into a video file.
+    """Opens a video file.
 
     Raises:
       DatasetError: it cannot be read as a video, or its first frame cannot be decoded.
@@ -79,7 +79,7 @@ def open_film(path: str | os.PathLike[str]) -> Film:
     with _opened(path) as capture:
         rate = capture.get(cv2.CAP_PROP_FPS)
         promised = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        found, first = capture.read()  # the size as shown: OpenCV turns frames as the file's rotation mark says
+        found, first = capture.read()  # the size after rotation: OpenCV applies that of the file
     if not found or first is None:
         raise DatasetError(f"{path} holds no frame that can be decoded; {_CONVERT}")
     return Film(
@@ -92,7 +92,7 @@ def open_film(path: str | os.PathLike[str]) -> Film:
 
 @contextlib.contextmanager
 def _opened(path: pathlib.Path) -> Iterator[cv2.VideoCapture]:
-    """OpenCV is given a descriptor: a file name that is not UTF-8 would end the process."""
+    """Opens the file by descriptor, because OpenCV ends the process for a file name that is not UTF-8."""
     try:
         if not path.is_file():
             raise OSError(0, "it is not a file")

@@ -1,4 +1,4 @@
-"""The words of a command line before they are parsed: verbs, configurations by name, `~` in paths."""
+"""Rewrites a command line before it is parsed: verbs, configurations by name, `~` in paths."""
 
 import difflib
 import pathlib
@@ -19,7 +19,7 @@ PATHS = re.compile(
 
 
 def as_flags(argv: Sequence[str], verbs: Collection[str], *, starter: Collection[str]) -> list[str]:
-    """The command line as flags alone can say it, with --config before everything else.
+    """The command line with verbs replaced by flags, and --config before everything else.
 
     Args:
         argv: the program's name and its arguments. The first argument may be a verb: `predict` means --mode=predict.
@@ -68,7 +68,7 @@ def config_file(name: str) -> str:
 
 
 def value_of(words: Sequence[str], flag: str) -> str | None:
-    """The last value that a flag has, as `--flag=value` or as `--flag value`; None without it."""
+    """The last value given to a flag, as `--flag=value` or `--flag value`; None if it is absent."""
     found = None
     for word, following in zip(words, [*words[1:], ""]):
         match = re.fullmatch(rf"--?{flag}(?:=(.*))?", word, re.DOTALL)

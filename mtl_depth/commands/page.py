@@ -1,4 +1,4 @@
-"""`mtl-depth page RUN [RUN ...]`: one run, or several side by side, as one HTML file."""
+"""`mtl-depth page RUN [RUN ...]`: writes one run, or several side by side, as one HTML file."""
 
 import itertools
 import pathlib
@@ -28,7 +28,7 @@ def run(
     """Writes the page: scores, curves, and what each run predicts for the same pictures.
 
     Args:
-        runs: their folders.
+        runs: folders of the runs.
         input: pictures as `inputs.find` takes them; by default frames of the first run's evaluation split.
         output: the HTML file, or a folder to write page.html into; by default the run's, or comparison.html here.
         camera: intrinsics of the pictures of `input` as `cameras.find` takes them.
@@ -70,7 +70,7 @@ def run(
 
 
 def _evaluation_frames(perceiver: Perceiver) -> dict[str, frames.Frame]:
-    """Frames of the evaluation split by name; none, with a sentence, where the data set is not there."""
+    """Frames of the evaluation split by name; without the data set none, and a message is printed."""
     config = perceiver.config
     try:
         seen, camera = predict.evaluation_frames(perceiver, config, batch_size=config.evaluation.batch_size)
@@ -81,7 +81,7 @@ def _evaluation_frames(perceiver: Perceiver) -> dict[str, frames.Frame]:
 
 
 def _pictures(input: str) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, picture) of everything that can be read."""
+    """Yields (name, picture) for every picture that can be read."""
     found = inputs.find(input)
     return ((found.names[index], image) for index, image in found.read() if not isinstance(image, UserError))
 

@@ -1,4 +1,4 @@
-"""`mtl-depth serve`: the page on this machine, for pictures that are dropped on it or photographed."""
+"""`mtl-depth serve`: serves the page for pictures that are dropped on it or taken with the browser's camera."""
 
 import pathlib
 import socket
@@ -23,8 +23,8 @@ def run(config: Config, workdir: str | pathlib.Path, *, host: str, port: int, ca
     Args:
         config: weights, checkpoint, flip.
         workdir: the run.
-        host: address to listen at.
-        port: of it; 0: any free one.
+        host: address to listen on.
+        port: port to listen on; 0: any free one.
         camera: intrinsics of the pictures as `cameras.find` takes them.
 
     Raises:
@@ -42,8 +42,8 @@ def run(config: Config, workdir: str | pathlib.Path, *, host: str, port: int, ca
     with listener:
         name = f"http://{host}:{listener.getsockname()[1]}"
         if host not in LOCAL:
-            log.say("warning: everybody who reaches this machine can send pictures to it.")
-        log.say(f"Open {name} in a browser; Ctrl-C ends this program.")
+            log.say("warning: everyone who can reach this machine can send pictures to it.")
+        log.say(f"Open {name} in a browser; press Ctrl-C to stop.")
         settings = uvicorn.Config(app, log_level="warning", limit_concurrency=32, timeout_keep_alive=10)
         uvicorn.Server(settings).run(sockets=[listener])
 

@@ -1,4 +1,4 @@
-"""`--mode=train`: one visible loop around a jitted step."""
+"""`--mode=train`: the training loop around a jitted step."""
 
 import contextlib
 import pathlib
@@ -20,7 +20,7 @@ from mtl_depth.training.assembly import assemble_run
 
 
 class Plan(NamedTuple):
-    """What happens after which step of a run of `steps`; the last step saves and evaluates."""
+    """What happens after each step of a run of `steps` steps; the last step saves and evaluates."""
 
     train: configuration.Train
     steps: int
@@ -46,20 +46,20 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
     """Trains until the last step, from the newest checkpoint in `workdir` if there is one, and evaluates.
 
     Raises:
-        UserError: a setting that cannot work, a data set that is not there, a folder that holds another run or that
-            another process trains in, a full disk, or too many losses or gradients in a row that are not finite.
+        UserError: a setting cannot work, the data set does not exist, the folder contains another run or another
+            process trains in it, the disk is full, or too many steps in a row were not finite.
     """
     given = inference.load_perceiver(config.initial_weights) if config.initial_weights else None
     config = config if given is None else initial.inherit(config, given.config)
     devices = Devices(config.train.devices)
     train_start.check_settings(config, devices)
-    writes = jax.process_index() == 0  # of several processes one writes
+    writes = jax.process_index() == 0  # of several processes, only the first one writes
     assembly = assemble_run(config)
     dataset = data.open_dataset(config.data)
     clips = train_start.count_clips(config, dataset, assembly.reads)
     steps = train_start.count_steps(config.train, clips)
     plan, rates = Plan(config.train, steps), optimizer.rates(config.train, steps=steps)
-    if writes:  # at once: restoring and compiling take some seconds
+    if writes:  # printed early: restoring and compiling take some seconds
         log.say(train_start.clips_sentence(config, dataset, assembly.reads, clips) + f"; the run is {workdir}")
     with contextlib.ExitStack() as stack:
         stack.enter_context(disk.reporting_full_disk(workdir))

@@ -1,4 +1,4 @@
-"""What a training needs before its first step: settings that can work, clips, and the state that it starts from."""
+"""What training needs before its first step: valid settings, clips, and the initial state."""
 
 import functools
 import math
@@ -22,7 +22,7 @@ from mtl_depth.training.optimizer import learning_rate, rates
 
 
 def check_settings(config: configuration.Config, devices: Devices) -> None:
-    """Raises UserError for numbers that cannot work, before anything slow starts."""
+    """Raises UserError for settings that cannot work together, before anything slow starts."""
     if config.weights:
         raise UserError("config.weights cannot be trained; to start from weights, set config.model.encoder_weights.")
     settings.check(config)
@@ -40,7 +40,7 @@ def check_settings(config: configuration.Config, devices: Devices) -> None:
 
 
 def count_clips(config: configuration.Config, dataset: data.Dataset, reads: frozenset[str]) -> int:
-    """How many clips there are to train on. Raises UserError where there is none."""
+    """The number of training clips. Raises UserError if there are none."""
     clips = len(data.clips(dataset, config.data, split="train", reads=reads))
     if not clips:
         why = data.why_no_clip(dataset, config.data, split="train", reads=reads)
@@ -49,7 +49,7 @@ def count_clips(config: configuration.Config, dataset: data.Dataset, reads: froz
 
 
 def clips_sentence(config: configuration.Config, dataset: data.Dataset, reads: frozenset[str], clips: int) -> str:
-    """How many clips there are, and how many more there would be if no pose and no right image were needed."""
+    """States the number of clips, and how many are left out for lack of a pose or a right image."""
     unread = reads - {"source_from_target", "image_right"}
     lacking = len(data.clips(dataset, config.data, split="train", reads=unread)) - clips
     more = f" ({lacking} more lack a pose or the right image)" if lacking > 0 else ""
@@ -57,12 +57,12 @@ def clips_sentence(config: configuration.Config, dataset: data.Dataset, reads: f
 
 
 def count_steps(train: configuration.Train, clips: int) -> int:
-    """The length of a run, from its steps or its epochs."""
+    """The number of steps of a run, from its steps or its epochs."""
     return train.steps if train.steps is not None else train.epochs * math.ceil(clips / train.batch_size)
 
 
 def rate_at(train: configuration.Train, steps: int, step: int) -> float:
-    """The learning rate of the update after `step` others in a run of `steps`."""
+    """The learning rate of the update that follows `step` updates, in a run of `steps`."""
     return float(learning_rate(step, rates(train, steps=steps)))
 
 
@@ -84,9 +84,9 @@ def host_batches(
 def first_state(
     assembly: Assembly, checkpoints: Checkpoints, given: inference.Perceiver | None = None
 ) -> tuple[states.TrainState, int]:
-    """The newest checkpoint's state and step, or a fresh state, the same on all processes, and 0.
+    """The state and step of the newest checkpoint, or a new state and 0, the same on all processes.
 
-    A fresh state takes over what it can of the weights of `given`, else of those of the encoder.
+    A new state starts from the weights of `given` as far as they fit, or else from those of the encoder.
     """
     state = jax.jit(assembly.create)(jax.random.key(assembly.config.train.seed))
     step = agree_on(lambda: checkpoints.newest() or 0)
@@ -100,14 +100,13 @@ def first_state(
         if given is not None:
             source = assembly.config.initial_weights
             variables, fresh = initial.start_from(variables, given.variables, source=source)
-            if "pose" in fresh and "encoder" not in fresh:  # features that know pictures, where there are no others
+            if "pose" in fresh and "encoder" not in fresh:  # better than random weights for the pose network
                 encoder = {name: tree["encoder"] for name, tree in variables.items() if "encoder" in tree}
                 variables = pretrained.initialise_encoder(variables, encoder)
             named = [
-                f"{part} (its encoder from the other one)" if part == "pose" and "encoder" not in fresh else part
-                for part in fresh
+                f"{part} (except its encoder)" if part == "pose" and "encoder" not in fresh else part for part in fresh
             ]
-            rest = f"; not in it, so from random weights: {', '.join(named)}" if fresh else ""
+            rest = f"; these parts start from random weights: {', '.join(named)}" if fresh else ""
             log.say(f"Training starts from {source}{rest}.")
             return True
         path, reason = pretrained.resolve_weights(model.encoder_weights, model.encoder)
@@ -126,5 +125,5 @@ def first_state(
 
 
 def lacks_evaluation(checkpoints: Checkpoints, step: int) -> bool:
-    """Whether a run was ended between the checkpoint of `step` and the evaluation that belongs to it."""
+    """Whether a run was stopped between the checkpoint of `step` and its evaluation."""
     return bool(agree_on(lambda: bool(step) and "evaluated" not in checkpoints.notes(step)))

@@ -21,7 +21,7 @@ __all__ += ["natural", "open_film", "read_bytes", "read_film", "read_picture", "
 
 
 def read_picture(source: str | os.PathLike[str] | bytes, *, name: str = "", white: float | None = None) -> np.ndarray:
-    """`tfds_kitti360.pictures.read_picture`: uint8 [h w 3], red first, as a person sees it."""
+    """`tfds_kitti360.pictures.read_picture`: uint8 [h w 3], RGB, upright."""
     with _user_errors():
         return pictures.read_picture(source, name=name, white=white)
 

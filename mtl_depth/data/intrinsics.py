@@ -1,4 +1,4 @@
-"""The pinhole matrix of pictures that come from anywhere, read as `tfds_kitti360.build --video` reads it."""
+"""The intrinsics of pictures, read as `tfds_kitti360.build --video` reads them."""
 
 from mtl_depth.errors import UserError
 from tfds_kitti360.errors import DatasetError
@@ -9,7 +9,7 @@ __all__ = ["Intrinsics", "field_of_view", "read", "resize_intrinsics"]
 
 
 def read(text: str | None, *, size: tuple[int, int]) -> Intrinsics:
-    """The intrinsics of pictures of `size` (height, width) from `fx,fy,cx,cy` or a file; None: a stated guess.
+    """The intrinsics of pictures of `size` (height, width) from `fx,fy,cx,cy` or a file; None: an assumption.
 
     Raises:
         UserError: these are not intrinsics of a pinhole camera.
@@ -20,7 +20,7 @@ def read(text: str | None, *, size: tuple[int, int]) -> Intrinsics:
         raise UserError(f"{error}.") from None
     if bent:
         raise UserError(
-            f"{found.origin} has a lens that bends straight lines, which is not corrected here; undistort "
-            "the pictures and give the pinhole camera that results."
+            f"{found.origin} describes a lens with distortion, which is not corrected here; undistort "
+            "the pictures and give the resulting pinhole camera."
         )
     return found

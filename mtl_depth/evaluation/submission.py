@@ -1,10 +1,10 @@
-"""Benchmark submissions: the test drives of a KITTI-360 download as files that its server takes.
+"""Benchmark submissions: predictions for the test drives of KITTI-360, in the format of its server.
 
     semantic/0008_0000000002.png        label id of every pixel
-    instance/0008_0000000002.txt        a line an instance: mask file, label id, confidence
+    instance/0008_0000000002.txt        one line per instance: mask file, label id, confidence
     instance/0008_0000000002_001.png    its mask: 255 inside, 0 outside
 
-The server wants the files of a task in the root of an archive: pack what is inside `semantic` or `instance`.
+The server expects the files of a task in the root of an archive: pack the content of `semantic` or `instance`.
 """
 
 import itertools
@@ -32,13 +32,13 @@ def write(
     """Predicts every test picture below `root` at its own size and writes the files; returns the number of pictures.
 
     Args:
-        root: a KITTI-360 download that holds data_2d_test.
-        output: folder that gets `semantic`, `instance`, or both.
+        root: a KITTI-360 download with data_2d_test.
+        output: folder in which `semantic`, `instance`, or both are created.
         perceive: images [b h w 3] in [0, 1] -> predictions (`labels`, `instances` with `scores`).
         batch_size: pictures at a time; those of one batch have one size.
 
     Raises:
-        UserError: there are no test pictures, or the network answers neither labels nor instances with scores.
+        UserError: there are no test pictures, or the network predicts neither labels nor instances with scores.
     """
     found = list(test_pictures(root))
     if not found:

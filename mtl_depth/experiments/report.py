@@ -1,4 +1,4 @@
-"""The report of the study: what was run, Table 1, paired differences, and what they say, in plain words."""
+"""The report of the study: what was run, Table 1, paired differences, and conclusions."""
 
 import pathlib
 import shutil
@@ -13,7 +13,7 @@ from mtl_depth.training import balance
 
 
 def write(scale: Scale, out: pathlib.Path, *, seeds: int, names: Sequence[str], command: str) -> None:
-    """Writes report.md, curves.svg and figure2_<variant>.png into `out`, from what its run folders hold now."""
+    """Writes report.md, curves.svg and figure2_<variant>.png to `out`, from the run folders as they are now."""
     runs = [(name, seed) for name in names for seed in range(seeds)]
     folders = {key: out / "runs" / f"{key[0]}_seed{key[1]}" for key in runs}
     held_out, validation = (
@@ -40,7 +40,7 @@ def write(scale: Scale, out: pathlib.Path, *, seeds: int, names: Sequence[str], 
 
 
 def opening(scale: Scale, command: str) -> str:
-    """What the study is."""
+    """The introduction of the report."""
     height, width = scale.size
     budget = f"{scale.steps} steps" if scale.steps else "20 epochs"
     motion = (
@@ -85,7 +85,7 @@ def by_street(scores: Scores, names: Sequence[str]) -> list[str]:
 
 
 def what_was_run(folders: Mapping[tuple[str, int], pathlib.Path], held_out: Scores, validation: Scores) -> list[str]:
-    """A row a run: its state, and its time where it is known."""
+    """A table with one row per run: its state, and its time if known."""
     rows = [["run", "state", "minutes", "pieces"]]
     for key, folder in folders.items():
         if key in held_out:
@@ -102,7 +102,7 @@ def what_was_run(folders: Mapping[tuple[str, int], pathlib.Path], held_out: Scor
 
 
 def draw_curves(out: pathlib.Path, folders: Mapping[tuple[str, int], pathlib.Path], names: Sequence[str]) -> str | None:
-    """Draws the loss curves of the arms that have any; returns the file's name, or None."""
+    """Draws the loss curves of the variants that have any; returns the file's name, or None."""
     terms: dict[str, dict[str, curves.Curve]] = {}
     for name in names:
         found = []
@@ -122,7 +122,7 @@ def draw_curves(out: pathlib.Path, folders: Mapping[tuple[str, int], pathlib.Pat
 
 
 def figures(out: pathlib.Path, folders: Mapping[tuple[str, int], pathlib.Path], names: Sequence[str]) -> list[str]:
-    """Figure 2 of the report for every arm's first seed: input, depth, true and predicted segmentation."""
+    """Figure 2 of the report for the first seed of every variant: input, depth, true and predicted segmentation."""
     parts = []
     for name in names:
         source = folders[name, 0] / "pictures" / "figure.png"

@@ -50,7 +50,7 @@ def average(scored: Sequence[Any]) -> Any:
 
 
 def read(folder: pathlib.Path, name: str) -> dict[str, Any] | None:
-    """One of the three files of a run, or None where it is not there."""
+    """The content of one of the three files of a run, or None if it does not exist."""
     path = folder / name
     return strict_json.decoded(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 

@@ -1,8 +1,8 @@
-"""`python -m mtl_depth.experiments.table1 --scale=small`: Table 1 of the report as a study with a truth.
+"""`python -m mtl_depth.experiments.table1 --scale=small`: the study of Table 1 on synthetic data.
 
-Draws synthetic cities, trains depth alone and beside semantics, instances and both, over several seeds with the same
-budget, weights, batches and augmentation for all variants of a seed, scores them on streets that nothing was trained
-or chosen on, and writes out/table1_small/report.md. Started again it resumes where it stopped, also in mid-training.
+Draws synthetic cities, trains depth alone and together with semantics, instances and both, over several seeds with the
+same budget, weights, batches and augmentation for all variants of a seed, scores them on held-out streets, and writes
+out/table1_small/report.md. The same command resumes an interrupted study, also in the middle of training.
 """
 
 import argparse
@@ -25,13 +25,13 @@ from mtl_depth.runtime import log
 def run(
     scale: Scale, out: pathlib.Path, *, seeds: int, names: Sequence[str], minutes: float | None, command: str
 ) -> bool:
-    """Does what is left to do, as far as the minutes reach, and writes the report of what there is.
+    """Does the remaining work, until the minutes are over, and writes the report of the finished part.
 
     Returns:
-        Whether everything that was asked for is done.
+        Whether everything is finished.
 
     Raises:
-        UserError: `out` holds a study of other settings, or what it holds is damaged.
+        UserError: `out` contains a study with other settings, or its content is damaged.
     """
     curves.check()
     check_same_study(scale, out)
@@ -61,7 +61,7 @@ def run(
 
 
 def check_same_study(scale: Scale, out: pathlib.Path) -> None:
-    """Saves the scale in `out`, or raises UserError where another one was begun there."""
+    """Saves the scale in `out`, or raises UserError if a study with another one was begun there."""
     wanted = json.loads(json.dumps(dataclasses.asdict(scale)))
     path = out / "study.json"
     if path.exists():
@@ -73,7 +73,7 @@ def check_same_study(scale: Scale, out: pathlib.Path) -> None:
 
 
 def announce(scale: Scale) -> None:
-    """Says how fast a step of every variant is here and what a seed would take."""
+    """Prints the speed of a step of every variant on this machine, and the hours per seed."""
     steps = scale.steps or 20 * -(-scale.train_frames // scale.batch_size)
     hours = {}
     for name, arm in VARIANTS.items():
@@ -103,7 +103,7 @@ def make_city(
 
 
 def folder_of(out: pathlib.Path, name: str, seed: int) -> pathlib.Path:
-    """The run folder of an arm and a seed."""
+    """The run folder of a variant and a seed."""
     return out / "runs" / f"{name}_seed{seed}"
 
 
@@ -122,17 +122,17 @@ def train_run(scale: Scale, out: pathlib.Path, name: str, seed: int, data_dir: s
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command; returns the exit status: 0, 2 for a user's mistake, 3 where the minutes did not reach the end."""
+    """The command; returns the exit status: 0, 2 for a user's mistake, 3 if the time was over before the end."""
     parser = argparse.ArgumentParser(
         prog="python -m mtl_depth.experiments.table1", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--scale", required=True, choices=SCALES)
     parser.add_argument("--out", type=pathlib.Path, help="folder of the study (out/table1_<scale>)")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of every arm (3)")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of every variant (3)")
     parser.add_argument(
-        "--only", default=",".join(VARIANTS), metavar="ARM,ARM",
-        help=f"arms to train and report (the variants {', '.join(VARIANTS)}); there are also "
+        "--only", default=",".join(VARIANTS), metavar="VARIANT,VARIANT",
+        help=f"variants to train and report ({','.join(VARIANTS)}); there are also "
         f"{', '.join(name for name in ARMS if name not in VARIANTS)}",
     )  # fmt: skip
     parser.add_argument("--minutes", type=float, help="stop after this many minutes, saved; the same command resumes")
@@ -140,7 +140,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         names = options.only.split(",")
         if unknown := [name for name in names if name not in ARMS]:
-            raise UserError(f"--only: there is no arm {unknown[0]!r}; there are {', '.join(ARMS)}.")
+            raise UserError(f"--only: there is no variant {unknown[0]!r}; there are {', '.join(ARMS)}.")
         if options.seeds < 1:
             raise UserError(f"--seeds={options.seeds}: at least one is needed.")
         out = options.out or pathlib.Path("out") / f"table1_{options.scale}"

@@ -1,4 +1,4 @@
-"""What the study of Table 1 trains: two scales, the four variants, and further arms, each a change of one setting."""
+"""The trainings of the study of Table 1: two scales, the four variants, and further ones with one changed setting."""
 
 import dataclasses
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Scale:
         batch_size: clips of a step.
         learning_rate: until its drop.
         offset_weight: of the instance task, for pixels of the full picture, 1408 wide.
-        announce: whether the speed of a step is measured and reported before anything else.
+        announce: whether the speed of a step is measured and printed first.
     """
 
     cities: tuple[int, ...]
@@ -90,16 +90,16 @@ SCALES = {
 
 
 def as_it_is(config: Config) -> None:
-    """The change of the variants: none."""
+    """The change of the four variants: none."""
 
 
 class Arm(NamedTuple):
-    """A training of the study; every seed of it starts from the same weights and sees the same batches as the others.
+    """A training of the study; with the same seed, all start from the same weights and see the same batches.
 
     Attributes:
-        title: as a row of a table.
-        tasks: beside depth.
-        change: what is set otherwise than in the variant of the same tasks.
+        title: title of its row in a table.
+        tasks: in addition to depth.
+        change: changes the configuration of the variant with the same tasks.
     """
 
     title: str

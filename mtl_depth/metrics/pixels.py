@@ -1,4 +1,4 @@
-"""Classes of whole batches at the truth's size, and their confusion, on the device.
+"""Predicted classes of whole batches at the truth's size, and their confusion matrices, on the device.
 
 The same sums as `metrics.semantic.confusion`, which is the reference, to the precision of float32.
 """
@@ -34,7 +34,7 @@ def enlarged_classes(logits: Float[Array, "b h w classes"], *, size: tuple[int, 
 
 
 def enlarged_map(values: Integer[Array, "b h w"], *, size: tuple[int, int]) -> Integer[Array, "b _ _"]:
-    """The maps at `size` = (height, width); every pixel takes the value that covers its centre."""
+    """The maps resized to `size` = (height, width); every pixel takes the value that covers its centre."""
     rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, values.shape[1:]))
     return jnp.asarray(values)[:, rows[:, None], columns].astype(jnp.int32)
 
@@ -44,7 +44,7 @@ def confusions(
 ) -> Float[Array, "b side side"]:
     """Sums of `weight` of every frame by true class (row) and predicted class (column).
 
-    What is not in 0 .. `classes` - 1 goes to the last row, of void, or to the last column.
+    Values outside 0 .. `classes` - 1 are counted in the last row (void) or the last column.
     """
     frames, height, _ = truth.shape
     side = classes + 1
@@ -64,7 +64,7 @@ def batch_weights(confidence: Num[Array, "b h w"]) -> Float[Array, "b h w"]:
 
 
 def with_rows(values: Num[np.ndarray, "b h w"], rows: int) -> Num[np.ndarray, "n h w"]:
-    """The batch with as many frames of zeros behind it as make `rows`."""
+    """The batch, padded to `rows` frames with zeros."""
     if len(values) == rows:
         return values
     return np.concatenate([values, np.zeros((rows - len(values), *values.shape[1:]), values.dtype)])

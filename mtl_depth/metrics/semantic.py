@@ -15,8 +15,8 @@ def confusion(
 ) -> Float[np.ndarray, "classes classes+1"]:
     """Sums of `weight` by true class (row) and predicted class (column); they merge by addition.
 
-    A pixel whose true class is not in 0 .. `classes` - 1 counts nowhere; a prediction that is not goes to the last
-    column, where it is nobody's false positive but its class's false negative.
+    A pixel whose true class is not in 0 .. `classes` - 1 is not counted. A prediction outside this range is counted in
+    the last column, as a false negative of the true class and no false positive.
     """
     counted = (truth >= 0) & (truth < classes)
     columns = np.where((predicted >= 0) & (predicted < classes), predicted, classes)[counted].astype(np.int64)
@@ -26,10 +26,10 @@ def confusion(
 
 
 def ious(matrix: Float[np.ndarray, "classes classes+1"], groups: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
-    """tp / (tp + fp + fn) of every group of classes, a group being a class or a category.
+    """IoU = tp / (tp + fp + fn) of every group of classes, such as a single class or a category.
 
-    Only pixels whose true class is in one of the groups count. A group that is neither true nor predicted on them has
-    no IoU and is left out; one that is only predicted has 0.
+    Only pixels whose true class is in one of the groups count. A group that is neither true nor predicted on them is
+    left out; one that is only predicted has 0.
     """
     scored = [index for members in groups.values() for index in members]
     found = {}
@@ -43,11 +43,11 @@ def ious(matrix: Float[np.ndarray, "classes classes+1"], groups: Mapping[str, tu
 
 
 def mean(scores: Mapping[str, float]) -> float:
-    """The unweighted mean over classes; the classes that have no score are not in `scores`."""
+    """The unweighted mean over the classes in `scores`."""
     return float(np.mean(list(scores.values())))
 
 
 def majority(counts: Integer[np.ndarray, "h w classes"]) -> Integer[np.ndarray, "h w"]:
-    """The most frequent class of every pixel; pixels that were never labelled take the most frequent of all."""
+    """The most frequent class of every pixel; pixels without any label take the most frequent class overall."""
     best = counts.argmax(axis=-1)
     return np.where(counts.any(axis=-1), best, counts.sum(axis=(0, 1)).argmax())

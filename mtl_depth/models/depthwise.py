@@ -1,4 +1,4 @@
-"""Depthwise convolution as a pure function, with a gradient of its own. Kernels are height, width, 1, channels.
+"""Depthwise convolution as a pure function with its own gradient. Kernels are height, width, 1, channels.
 
 XLA's grouped convolution, which serves elsewhere, takes 20 to 50 times as long on a CPU as sums of shifted maps.
 """
@@ -40,7 +40,7 @@ def convolve_depthwise(
 def correlate_grouped(
     x: Float[Array, "b h w c"], kernel: Float[Array, "n n 1 c"], stride: int, padding: tuple[tuple[int, int], ...]
 ) -> Float[Array, "b p q c"]:
-    """The correlation by XLA."""
+    """The correlation by XLA's grouped convolution."""
     return jax.lax.conv_general_dilated(
         x, kernel, (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=x.shape[3]
     )
@@ -79,7 +79,7 @@ correlate_shifted.defvjp(_forward, _backward)
 
 
 def _kernel_gradient(x, kernel, gradient, stride, padding):
-    """For each tap the sum over all pixels of shifted map times gradient.
+    """The gradient of the kernel: for each tap, the sum over all pixels of shifted map times gradient.
 
     Parts of the batch are added up first and pixels by a product with ones: XLA's reductions would write the product
     of the two maps to memory for every tap. Rows of taps are a loop, so that whatever made the gradient is
@@ -141,7 +141,7 @@ def _input_gradient(maps, kernel, stride, padding):
 def _shifted(
     padded: Float[Array, "b h w c"], size: int, stride: int, shape: tuple[int, int]
 ) -> Iterator[tuple[tuple[int, int, int], Float[Array, "b p q c"]]]:
-    """For each tap (i, j, 0) the pixels that it meets."""
+    """For each tap (i, j, 0) of the kernel, the pixels that it is multiplied by."""
     rows, columns = (stride * (count - 1) + 1 for count in shape)
     for i, j in itertools.product(range(size), range(size)):
         yield (i, j, 0), padded[:, i : i + rows : stride, j : j + columns : stride]
@@ -153,7 +153,7 @@ def _wide(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def _pad(x: Float[Array, "b h w c"], padding: tuple[tuple[int, int], ...]) -> Float[Array, "b _ _ c"]:
-    """`x` between zeros, as a map in memory: made inside the sums it takes twice as long."""
+    """`x` padded with zeros, as an array in memory: padding inside the sums takes twice as long."""
     for axis, (before, after) in enumerate(padding, start=1):
         zeros = [jnp.zeros((*x.shape[:axis], count, *x.shape[axis + 1 :]), x.dtype) for count in (before, after)]
         x = jnp.concatenate([zeros[0], x, zeros[1]], axis=axis)

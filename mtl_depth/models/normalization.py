@@ -1,4 +1,4 @@
-"""Batch normalisation whose statistics span devices, taken apart for groups of the batch."""
+"""Batch normalisation with statistics over all devices, separately for groups of the batch."""
 
 import functools
 from typing import Any
@@ -16,7 +16,7 @@ class BatchNorm(nn.Module):
     """Normalises each channel by the statistics of the batch (training) or by their running averages (evaluation).
 
     Statistics are computed in float32 (or wider). The batch is normalised with its biased variance; the running average
-    takes the unbiased one, as the published implementation does.
+    uses the unbiased one, as PyTorch does.
 
     Attributes:
         dtype: type of the result.
@@ -30,7 +30,7 @@ class BatchNorm(nn.Module):
     def __call__(
         self, x: Float[Array, "b h w c"], *, train: bool, axis_name: str | None = None, groups: int = 1
     ) -> Float[Array, "b h w c"]:
-        """Normalises `x`.
+        """Returns `x` normalised.
 
         Args:
             x: features; with `groups` the batch is that many equal blocks, one after the other.

@@ -1,4 +1,4 @@
-"""A folder that is there whole or not at all: checksums of its files, synced to disk before it gets its name."""
+"""Folders that are written atomically: files and their checksums are synced to disk before the folder gets its name."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ def commit(part: pathlib.Path, final: pathlib.Path, notes: dict[str, Any]) -> No
 
 
 def add_notes(folder: pathlib.Path, notes: dict[str, Any]) -> None:
-    """Adds to the notes that `folder` was committed with. Raises ValueError where its manifest is damaged."""
+    """Adds to the notes that `folder` was committed with. Raises ValueError if its manifest is damaged."""
     content = _read(folder)
     part = folder.with_name(f"{folder.name}.{NAME}.part")
     _write(part, content | {"notes": content["notes"] | notes})

@@ -1,4 +1,4 @@
-"""A JSON file that the program reads back: strict JSON with a checksum, by which damage or an edit by hand shows."""
+"""JSON files that the program reads back: strict JSON with a checksum that reveals damage and edits."""
 
 import hashlib
 import json
@@ -12,17 +12,17 @@ CHECKSUM = "sha256"
 
 
 def write(path: pathlib.Path, content: dict[str, Any]) -> None:
-    """Writes `content` whole or not at all."""
+    """Writes `content` with its checksum, atomically."""
     content = encoded(content)
     log.write_text(path, json.dumps(content | {CHECKSUM: digest(content)}, indent=1, allow_nan=False) + "\n")
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
-    """What `write` was given; says so where the file has been changed since.
+    """Reads what `write` wrote; prints a warning if the file was changed since.
 
     Raises:
         OSError: there is no such file, or it cannot be read.
-        ValueError: it is no JSON object.
+        ValueError: it is not a JSON object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -51,7 +51,7 @@ def test_the_page_has_modes_flags_settings_and_exit_status():
         ("config.tasks.depth.moton", "did you mean 'motion'?"),
         ("config.motion", "did you mean --config.tasks.depth.motion?"),
         ("config.evaluation.zzz", "there are split, checkpoint"),
-        ("config.train.steps.more", "config.train.steps is a plain setting"),
+        ("config.train.steps.more", "config.train.steps is a single setting"),
     ],
 )
 def test_misspelt_settings(path, hint):

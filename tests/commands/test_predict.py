@@ -131,7 +131,7 @@ def test_mistakes_are_met_by_a_sentence(folder, tmp_path):
     (tmp_path / "only" / "damaged.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match="None of the 1 pictures could be read"):
         predict.run(config, tmp_path, tmp_path / "only", tmp_path / "out")
-    with pytest.raises(UserError, match="endings read"):
+    with pytest.raises(UserError, match="supported extensions"):
         predict.run(config, tmp_path, tmp_path / "out", tmp_path / "more")
     config.evaluation.split = "test"
     with pytest.raises(UserError, match="no frame to show"):

@@ -157,7 +157,7 @@ def test_another_scale_in_the_same_folder_is_refused(trained, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--only=depht"], "error: --only: there is no arm 'depht'; there are depth, semantic,"),
+        (["--only=depht"], "error: --only: there is no variant 'depht'; there are depth, semantic,"),
         (["--seeds=0"], "error: --seeds=0: at least one is needed."),
     ],
 )
