@@ -79,13 +79,13 @@ def zygote(tmp_path_factory):
 
 
 def arguments(data_dir: pathlib.Path, workdir: pathlib.Path, *more: str) -> list[str]:
-    """The smallest training: depth from recorded motion, two clips a step, a checkpoint every third step."""
+    """The smallest training: depth from recorded motion, two clips a step, a checkpoint after every step."""
     return [
         "--config=configs/tiny.py:depth", f"--workdir={workdir}", f"--config.data.data_dir={data_dir}",
         "--config.data.size=64,64", "--config.data.threads=1", "--config.data.eval_frames=2",
         "--config.model.width=0.125", f"--config.train.steps={STEPS}", "--config.train.batch_size=2",
-        "--config.train.log_every=1", "--config.train.picture_every=0", "--config.train.checkpoint_every=2",
-        "--config.train.devices=1", "--config.evaluation.batch_size=2", *more,
+        "--config.train.log_every=1", "--config.train.picture_every=0", "--config.train.checkpoint_every=1",
+        f"--config.train.keep_checkpoints={STEPS}", "--config.train.devices=1", "--config.evaluation.batch_size=2", *more,
     ]  # fmt: skip
 
 
