@@ -36,7 +36,7 @@ def start(zygote, argv, folder, *, processes, devices):
     return started
 
 
-def finish(zygote, started, folder, *, timeout=240):
+def finish(zygote, started, folder, *, timeout=600):
     """(exit statuses, what each printed)."""
     statuses = [zygote.wait(child, timeout=timeout) for child in started]
     return statuses, [(folder / f"{index}.txt").read_text() for index in range(len(started))]
@@ -74,7 +74,7 @@ def assert_close(workdir, expected):
 
 def wait_for_checkpoint(workdir, step):
     """Until the training has saved this step."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (workdir / "checkpoints" / str(step)).is_dir() and time.monotonic() < deadline:
         time.sleep(0.01)
 
