@@ -31,8 +31,9 @@ def test_mistake_is_met_by_its_sentence(row, tmp_path, monkeypatch, capsys):
         except (UserError, DatasetError) as error:
             sentence = str(error)
         else:  # a command
-            lines = [line for line in re.split(r"[\r\n]+", capsys.readouterr().err) if line.startswith("error: ")]
-            assert status == 2 and len(lines) == 1, (status, lines)
+            printed = capsys.readouterr().err
+            lines = [line for line in re.split(r"[\r\n]+", printed) if line.startswith("error: ")]
+            assert status == 2 and len(lines) == 1 and "Traceback" not in printed, (status, printed)
             sentence = lines[0].removeprefix("error: ")
     assert made[-1] == (sites.named(row.site), sentence)
     for part in row.parts:

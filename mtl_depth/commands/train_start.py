@@ -88,10 +88,10 @@ def first_state(
 
     A new state starts from the weights of `given` as far as they fit, or else from those of the encoder.
     """
-    state = jax.jit(assembly.create)(jax.random.key(assembly.config.train.seed))
-    step = agree_on(lambda: checkpoints.newest() or 0)
+    key, step = jax.random.key(assembly.config.train.seed), agree_on(lambda: checkpoints.newest() or 0)
     if step:
-        return checkpoints.restore(step, state), step
+        return checkpoints.restore(step, assembly.shapes()._replace(key=key)), step
+    state = jax.jit(assembly.create)(key)
     model = assembly.config.model
     variables: dict[str, Any] = {"params": state.params, "batch_stats": state.batch_stats}
 
