@@ -10,6 +10,7 @@ from tfds_kitti360.resize import resize_intrinsics
 from tfds_kitti360.video import camera_files
 
 GUESSED_FOV = 70.0  # degrees: a telephone's main camera; dashboard cameras have 90 to 140
+_OTHER_SHAPE = math.log(1.2)  # between two ratios of sides: more than pictures are squeezed by on purpose
 PLAUSIBLE_FOV = (20.0, 150.0)  # degrees; below a telescope, above no pinhole camera
 
 
@@ -109,15 +110,16 @@ def _from_numbers(camera: camera_files.Camera, size: tuple[int, int]) -> Intrins
         )
     matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
     if given_size is not None and given_size != size:
+        if abs(math.log(size[1] / size[0] * given_size[0] / given_size[1])) > _OTHER_SHAPE:
+            raise DatasetError(
+                f"{origin} is of {given_size[1]}x{given_size[0]} pictures, and these are {size[1]}x{size[0]}: one is "
+                "cropped or turned; give the intrinsics of these pictures as fx,fy,cx,cy"
+            )
         warnings.append(
             f"{origin} is of {given_size[1]}x{given_size[0]} pictures; scaled to {size[1]}x{size[0]}, the frames', "
             "which is right if these are resized, and wrong if they are cropped"
         )
         matrix = resize_intrinsics(matrix, old=given_size, new=size)
-    if distortion:
-        warnings.append(
-            f"{origin} has a lens that bends straight lines; frames are undistorted, which crops them a little"
-        )
     if distortion:
         warnings.append(
             f"{origin} has a lens that bends straight lines; frames are undistorted, which crops them a little"
