@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 workdir = folder / f"{variant}_{count}"
                 train.run(settings(options, variant, data_dir, batch_size=max(counts), devices=count), workdir)
                 runs[count] = log.read_metrics(workdir / "metrics.jsonl")
+                if len(runs[count]) < options.steps:  # a signal has stopped it
+                    return 130
             one = runs.pop(counts[0])
             rows += [{"variant": variant, "devices": count} | differences(one, many) for count, many in runs.items()]
     facts = f"{options.size[0]}x{options.size[1]}, width {options.width:g}, batch {max(counts)}, {options.steps} steps"

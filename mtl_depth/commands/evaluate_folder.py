@@ -68,7 +68,9 @@ def run(
     if not input:
         raise UserError("--truth=FOLDER needs the pictures too: --input=FOLDER.")
     if not 0 < scale < np.inf:
-        raise UserError(f"--truth_scale={scale:g} has to be positive: units of the PNG in a metre, 256 in KITTI.")
+        raise UserError(
+            f"--truth_scale={scale:g} has to be positive and finite: units of the PNG in a metre, 256 in KITTI."
+        )
     found, truths = inputs.find(input), _find_truth(footage.expand(truth))
     matched = {name: _the_only(name, truths[name]) for name in found.names if name in truths}
     if not matched:

@@ -128,7 +128,7 @@ def scored(truth, *, pictures=("a.png",), **options):
 def told(config):
     """A perceiver that says two metres everywhere."""
     return types.SimpleNamespace(
-        config=config, size=fake_run.SIZE, metric=True,
+        config=config, size=fake_run.SIZE, metric=True, canonical_focal=None, focal_scale=1.0,
         perceive_padded=lambda images, **_: {"depth": np.full((len(images), *fake_run.SIZE), 2.0, np.float32)},
     )  # fmt: skip
 

@@ -55,10 +55,9 @@ def _sources(path: pathlib.Path, fps: float | None) -> list[Source]:
         remarks = (remark(path, found.unread),) if found.unread else ()
         if found.files:
             return [_film(film, fps, remarks if film == found.files[0] else ()) for film in found.files]
-        there = remark(path, list_folder(path, (*pictures.ENDINGS, *films.ENDINGS)).unread)
+        there = remark(path, list_folder(path, (*pictures.ENDINGS, *films.ENDINGS)).unread) or "it is empty"
         raise DatasetError(
-            f"--video={path} is a folder without frames; it has to hold pictures or videos itself"
-            + (f"; {there}" if there else "")
+            f"--video={path} is a folder without frames ({there}); give the folder that holds pictures or videos itself"
         )
     if not path.exists():
         raise DatasetError(f"--video={path} does not exist; give a video file or a folder of frames")
