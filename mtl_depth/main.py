@@ -12,6 +12,7 @@ overridden: --config.train.batch_size=4 --config.tasks.depth.motion=recorded
 """
 
 import contextlib
+import io
 import os
 import pathlib
 import re
@@ -101,6 +102,9 @@ EMPTY = ("workdir", "input", "output", "truth", "intrinsics")  # flags that must
 def main() -> int:
     """Runs the command line in sys.argv; exit status 0, or 2 for a user's mistake."""
     compiler_flags.avoid_wrong_reductions()
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be words of the terminal's encoding
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         if sys.argv[1:2] == ["table"]:
             from mtl_depth import table

@@ -19,6 +19,7 @@ from mtl_depth.evaluation.score_tables import (
     number,
     numbers,
     scale,
+    show,
     verdicts,
 )
 from mtl_depth.runtime import disk, log
@@ -197,7 +198,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         runs = sorted((load(footage.expand(folder)) for folder in arguments.runs), key=_order)
         lines = rows(runs)
-        print(table(lines), *segmentation(runs), "\n".join(notes(runs)), sep="\n\n")
+        show("\n\n".join([table(lines), *segmentation(runs), "\n".join(notes(runs))]))
         if arguments.json:
             with disk.reporting_refusals(arguments.json):
                 log.write_json(footage.expand(arguments.json), as_json(runs, lines))

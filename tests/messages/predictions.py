@@ -63,6 +63,14 @@ def described(content, *, name="model.stablehlo", program=b"no program"):
     return provoke
 
 
+def closed_export(at, patch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    patch.setattr(loading, "from_dict", refuse)
+    described(DESCRIPTION)(at)
+
+
 def cut_picture(at):
     saved(at / "a.png", np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
     whole = (at / "a.png").read_bytes()
@@ -204,7 +212,9 @@ ROWS: list[Row] = [
     row("prediction.loading._load_export: {} is a finished", "flipping in a finished program",
         lambda at: loading.load_perceiver(written(at / "model.stablehlo").parent, flip=True),
         "{at}/model.stablehlo is a finished program", "--config.evaluation.flip=True"),
-    row("prediction.loading._load_export: {} cannot", "an export that is none", described(DESCRIPTION),
+    row("prediction.loading._load_export: {} cannot be read", "an export that may not be read", closed_export,
+        "{at}/model.stablehlo cannot be read (Permission denied)", "make it readable"),
+    row("prediction.loading._load_export: {} cannot be loaded", "an export that is none", described(DESCRIPTION),
         "{at}/model.stablehlo cannot be loaded", "export it again"),
     row("prediction.loading.load_perceiver: config.evaluation", "an average that does not exist",
         lambda at: loading.load_perceiver(at, flip="both"), "config.evaluation.flip_average='both'", "monodepth2"),

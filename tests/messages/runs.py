@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import pathlib
 import shutil
 import types
 
@@ -71,6 +72,16 @@ def damaged_checkpoint(at):
     folder = run_at(at, "depth")
     file = next(file for file in (folder / "checkpoints/7/state").rglob("*") if file.is_file())
     file.write_bytes(b"")
+    loading.load_perceiver(folder)
+
+
+def closed_checkpoint(at, patch):
+    folder = run_at(at, "depth")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    patch.setattr(pathlib.Path, "read_bytes", refuse)
     loading.load_perceiver(folder)
 
 
@@ -207,6 +218,8 @@ ROWS: list[Row] = [
         "{at}/run/checkpoints holds no evaluated checkpoint", "config.train.evaluate_every"),
     row("runtime.checkpoint.restore_variables: {} has no", "a step that is not there", choosing("4"),
         "{at}/run/checkpoints has no checkpoint '4'", "latest, best and 7"),
+    row("runtime.manifest._fault", "a checkpoint that may not be read", closed_checkpoint,
+        "checkpoints/7/manifest.json cannot be read (Permission denied)", "may be whole"),
     row("runtime.checkpoint.restore_variables: The checkpoint", "a damaged checkpoint", damaged_checkpoint,
         "The checkpoint {at}/run/checkpoints/7 is damaged", "train again"),
     row("runtime.checkpoint._restore", "a checkpoint of another head than config.json says", other_head,
