@@ -12,6 +12,7 @@ overridden: --config.train.batch_size=4 --config.tasks.depth.motion=recorded
 """
 
 import contextlib
+import io
 import os
 import pathlib
 import re
@@ -65,7 +66,8 @@ _WRITE = flags.DEFINE_list(
 _INTRINSICS = flags.DEFINE_string(
     "intrinsics",
     "",
-    "predict, page, serve: fx,fy,cx,cy in pixels of the input, or a file with them; by default the data set's.",
+    "predict, page, serve, evaluate --truth: fx,fy,cx,cy in pixels of the input, or a file with them; by default "
+    "the data set's.",
 )
 _TRUTH = flags.DEFINE_string(
     "truth", None, "evaluate: folder of depth maps (16-bit PNG or .npy) named like the pictures of --input."
@@ -84,7 +86,7 @@ _BATCH = flags.DEFINE_string("batch", "free", "export: batch size of the exporte
 ONLY = {
     "input": ("predict", "evaluate", "replay", "page"),
     "write": ("predict",),
-    "intrinsics": ("predict", "page", "serve"),
+    "intrinsics": ("predict", "page", "serve", "evaluate"),
     "truth": ("evaluate",),
     "truth_scale": ("evaluate",),
     "output": ("predict", "export", "page"),
@@ -93,11 +95,15 @@ ONLY = {
     "format": ("export",),
     "batch": ("export",),
 }  # flag -> the modes that read it; with other modes it is an error, not silently ignored
+EMPTY = ("workdir", "input", "output", "truth", "intrinsics")  # flags that must not be given without a value
 
 
 def main() -> int:
     """Runs the command line in sys.argv; exit status 0, or 2 for a user's mistake."""
     compiler_flags.avoid_wrong_reductions()
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be words of the terminal's encoding
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         if sys.argv[1:2] == ["table"]:
             from mtl_depth import table
@@ -130,6 +136,10 @@ def _dispatch(words: list[str]) -> None:
     for name, modes in ONLY.items():
         if flags.FLAGS[name].present and _MODE.value not in modes:
             raise UserError(f"--{name} is for --mode={' or --mode='.join(modes)}, not for --mode={_MODE.value}.")
+    if empty := [name for name in EMPTY if flags.FLAGS[name].present and not flags.FLAGS[name].value.strip()]:
+        raise UserError(f"--{empty[0]} has an empty value; give one, or leave the flag out.")
+    if _MODE.value == "evaluate" and _INTRINSICS.value and not _TRUTH.value:
+        raise UserError("--mode=evaluate --intrinsics is for --truth=FOLDER; a data set has its own.")
     if _MODE.value == "evaluate" and _INPUT.value and not _TRUTH.value:
         raise UserError("--mode=evaluate --input needs --truth=FOLDER too; without both, the data set is evaluated.")
     workdir = pathlib.Path(_WORKDIR.value or ".")
@@ -146,7 +156,9 @@ def _dispatch(words: list[str]) -> None:
     elif _MODE.value == "evaluate" and _TRUTH.value:
         from mtl_depth.commands import evaluate_folder
 
-        evaluate_folder.run(config, workdir, input=_INPUT.value, truth=_TRUTH.value, scale=_TRUTH_SCALE.value)
+        evaluate_folder.run(
+            config, workdir, input=_INPUT.value, truth=_TRUTH.value, scale=_TRUTH_SCALE.value, camera=_INTRINSICS.value
+        )
     elif _MODE.value == "evaluate":
         from mtl_depth.commands import evaluate
 

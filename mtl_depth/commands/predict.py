@@ -79,7 +79,7 @@ def run(
     if unknown := set(write) - {*WRITES, "all"}:
         raise UserError(f"--write={','.join(sorted(unknown))} does not exist; there are all, {', '.join(WRITES)}.")
     if camera:
-        intrinsics.read(camera, size=(480, 640))  # for any size: reports a mistake before any work
+        intrinsics.check(camera)  # before any work
     target = pathlib.Path(os.path.expanduser(output or pathlib.Path(workdir) / "pictures"))
     found = None if input is None else inputs.find(input)
     if found is not None:
@@ -246,6 +246,8 @@ def _remarks(found: Footage, film: Film | None, *, count: int, saturated: int) -
         yield f"{found.files[0]} promises {total} frames, and {count} could be decoded; the results are of these."
     elif count < total:
         yield f"{total - count} of {total} pictures were left out."
+    if film is not None and found.rate is None and (reason := found.doubt()):
+        yield f"depth.webm may not be in the order of time: {reason}."
     if film is not None and (film.repeated or film.left_out):
         yield (
             f"The frames of {found.files[0]} are not evenly spaced in time; depth.webm has {found.rate:.4g} a second, "

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Integer, UInt8
 
+from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 from mtl_depth.media import image_files
 from mtl_depth.prediction.predictor import to_float
@@ -72,9 +73,13 @@ def test_pictures(root: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
     """(`0008_0000000002`, file) of every test picture, drive by drive, frame by frame."""
     for drive in sorted((root / "data_2d_test").glob("*")):
         if match := _DRIVE.search(drive.name):
-            for path in sorted((drive / "image_00" / "data_rect").glob("*.png")):
-                if path.stem.isdecimal():  # else left by another system, as ._0000000002.png is
-                    yield f"{match[1]}_{int(path.stem):010d}", path
+            folder = drive / "image_00" / "data_rect"
+            files, unread = footage.list_folder(folder, (".png", ".jpg", ".jpeg")) if folder.is_dir() else ([], {})
+            others = [path.name for path in files if not path.stem.isdecimal()]
+            if unread or others:
+                unread |= {"not named by a number": others} if others else {}
+                log.say(f"warning: {footage.remark(folder, unread)}.")
+            yield from ((f"{match[1]}_{int(path.stem):010d}", path) for path in files if path.stem.isdecimal())
 
 
 def label_ids(answers: Mapping[str, Any], row: int, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:

@@ -60,6 +60,13 @@ def summarise_ratios(ratios: Sequence[float]) -> dict[str, float]:
     return {"median": float(middle), "spread": float(high - low) / 2}
 
 
+def correlation(gt: Real[np.ndarray, "n"], prediction: Real[np.ndarray, "n"]) -> float:
+    """Pearson's correlation of the logarithms of two depths; 0 where one of them is constant."""
+    gt, prediction = np.log(np.asarray(gt, np.float64)), np.log(np.asarray(prediction, np.float64))
+    spread = gt.std() * prediction.std()
+    return float(np.mean((gt - gt.mean()) * (prediction - prediction.mean())) / spread) if spread else 0.0
+
+
 def value_errors(gt: Real[np.ndarray, "n"], prediction: Real[np.ndarray, "n"]) -> dict[str, Any]:
     """The seven errors of positive values, neither scaled nor clipped."""
     error = prediction - gt

@@ -1,5 +1,6 @@
 """The output of a run: a progress bar, metrics.jsonl and TensorBoard."""
 
+import errno
 import json
 import os
 import pathlib
@@ -49,11 +50,15 @@ def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a file atomically; it is on disk when this returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    with open(part, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
@@ -146,6 +151,8 @@ def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
     """
     if not path.exists():
         return []
+    if not path.is_file():  # a pipe would be waited for
+        raise OSError(errno.EISDIR, "it is a folder, a pipe or a device, not a file", str(path))
     rows = []
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
         try:
