@@ -17,20 +17,12 @@ from mtl_depth.models.camera import focal_scale
 from mtl_depth.models.network import Network
 from mtl_depth.prediction import cameras, pictures
 from mtl_depth.prediction.pictures import Pictures, to_float
+from mtl_depth.runtime.devices import Devices
 from mtl_depth.tasks.base import Arrays, Task
 from mtl_depth.tasks.depth import is_metric
 
-__all__ = [
-    "FLIPS",
-    "RESIZE",
-    "Perceiver",
-    "decode",
-    "fill_up",
-    "flip_of",
-    "make_perceive",
-    "perceive_padded",
-    "to_float",
-]
+__all__ = ["FLIPS", "RESIZE", "Perceiver", "decode", "fill_up", "flip_of", "make_perceive"]
+__all__ += ["perceive_padded", "to_float"]
 
 RESIZE = {
     "depth": image_files.resize_depth,
@@ -241,6 +233,10 @@ class Perceiver:
         if self.program is not None:
             return for_camera(self.tasks, self.program(image), focal)
         return self._perceive(self.variables, image, focal)
+
+    def on(self, devices: Devices) -> "Perceiver":
+        """The same with its variables on all of the devices, to answer batches whose rows are spread over them."""
+        return dataclasses.replace(self, variables=devices.place_state(self.variables))
 
     def _answers(self, name: str, picture: Any, *, intrinsics: Any = None) -> Any:
         given = pictures.read(picture)
