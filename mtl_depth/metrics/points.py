@@ -1,7 +1,7 @@
-"""Errors of depth for many frames at once, on the device: at the measured pixels, filled up to one number a frame.
+"""The measured pixels of many frames at once, on the device, filled up to one number a frame.
 
-The same numbers as `metrics.depth.depth_errors`, which is the reference: of half a million pixels a laser scan measures
-twenty thousand, so nothing but these is interpolated, sorted and compared.
+Of half a million pixels a laser scan measures twenty thousand, so nothing but these is interpolated, sorted and
+compared (`metrics.depth.point_errors`).
 """
 
 from typing import Any, NamedTuple
@@ -72,32 +72,6 @@ def bilinear_at(
     upper = corner(0) * (1 - right) + corner(beside) * right
     lower = corner(below * width) * (1 - right) + corner(below * width + beside) * right
     return upper * (1 - down) + lower * down
-
-
-def point_errors(
-    truth: Float[Array, "b n"], prediction: Float[Array, "b n"], *, nearest: float = 1e-3, farthest: float = 80.0
-) -> tuple[Float[Array, "b 7"], Bool[Array, "b"]]:
-    """The errors of `depth_errors`, in the order of its `NAMES`, and which frames have any truth (else they are 0).
-
-    Args:
-        truth: metres, 0 where there is none.
-        prediction: at the same places, scaled already if it is to be.
-        nearest: lower limit that the prediction is clipped to.
-        farthest: upper limit.
-    """
-    known = truth > 0
-    count = known.sum(axis=1)
-    prediction = jnp.where(known, jnp.clip(prediction, nearest, farthest), 1)
-    truth = jnp.where(known, truth, 1)
-    error, logarithm = prediction - truth, jnp.log(truth) - jnp.log(prediction)
-    factor = jnp.maximum(truth / prediction, prediction / truth)
-
-    def mean(values: Array) -> Array:
-        return jnp.where(known, values, 0).sum(axis=1) / jnp.maximum(count, 1)
-
-    errors = [mean(jnp.abs(error) / truth), mean(error**2 / truth), *(jnp.sqrt(mean(x**2)) for x in (error, logarithm))]
-    errors += [mean(factor < 1.25**power) for power in (1, 2, 3)]
-    return jnp.stack(errors, axis=1), count > 0
 
 
 def scale_ratios(truth: Float[Array, "b n"], prediction: Float[Array, "b n"]) -> Float[Array, "b"]:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from mtl_depth.config import Config, DepthTask
 from mtl_depth.errors import UserError
+from mtl_depth.image import resize_nearest
 from mtl_depth.media import image_files, point_cloud, visualize
 from mtl_depth.models.camera import focal_scale
 from mtl_depth.models.network import Network
@@ -24,11 +25,8 @@ from mtl_depth.tasks.depth import is_metric
 __all__ = ["FLIPS", "RESIZE", "Perceiver", "decode", "fill_up", "flip_of", "make_perceive"]
 __all__ += ["perceive_padded", "to_float"]
 
-RESIZE = {
-    "depth": image_files.resize_depth,
-    "labels": image_files.resize_nearest,
-    "instances": image_files.resize_nearest,
-}  # predictions at the network's size -> at the picture's own
+# Predictions at the network's size -> at the picture's own.
+RESIZE = {"depth": image_files.resize_depth, "labels": resize_nearest, "instances": resize_nearest}
 TASK_OF = {"depth": "depth", "labels": "semantic", "instances": "instance"}
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from mtl_depth.data import LABELS, train_id_from_id
 from mtl_depth.errors import UserError
-from mtl_depth.metrics.pixels import enlarged_classes, enlarged_map
+from mtl_depth.image import resize_nearest
+from mtl_depth.metrics.pixels import enlarged_classes
 from mtl_depth.tasks.base import Arrays
 
 TRAIN_CLASSES = 19
@@ -72,4 +73,4 @@ def classes_at(predictions: Arrays, *, size: tuple[int, int]) -> Any:
     """Predicted train ids [b h w] at the truth's size, jit-able: logits are interpolated, labels cannot be."""
     if "semantic" in predictions:
         return enlarged_classes(predictions["semantic"], size=size)
-    return jnp.asarray(train_id_from_id)[enlarged_map(predictions["labels"], size=size)]
+    return jnp.asarray(train_id_from_id)[resize_nearest(predictions["labels"], size=size).astype(jnp.int32)]

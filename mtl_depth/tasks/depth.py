@@ -18,7 +18,7 @@ from mtl_depth.geometry.warp import inverse_warp
 from mtl_depth.losses.photometric import depth_terms
 from mtl_depth.media import visualize
 from mtl_depth.metrics import depth as metrics
-from mtl_depth.metrics.points import Points, bilinear_at, measured_points, point_errors, scale_ratios
+from mtl_depth.metrics.points import Points, bilinear_at, measured_points, scale_ratios
 from mtl_depth.models.heads import DisparityHead
 from mtl_depth.tasks import depth_health
 from mtl_depth.tasks import guidance as guidances
@@ -209,7 +209,7 @@ def _metrics(limits: dict[str, float], crop: str | None) -> Metrics:
             candidates[name] = values * scale_ratios(points.depth, values)[:, None]
         sums = {}
         for name, values in candidates.items():
-            errors, known = point_errors(points.depth, values)
+            errors, known = metrics.point_errors(points.depth, values)
             sums[name] = {"total": errors.sum(axis=0), "count": known.sum()}
         return sums | {"scale": {"ratios": list(ratios)}}
 

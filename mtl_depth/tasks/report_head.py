@@ -15,12 +15,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mtl_depth.image import resize_nearest
 from mtl_depth.losses.segmentation import value_error
 from mtl_depth.losses.smoothness import edge_aware_smoothness
-from mtl_depth.metrics.depth import NAMES
+from mtl_depth.metrics.depth import NAMES, point_errors
 from mtl_depth.metrics.pixels import enlarged, with_rows
-from mtl_depth.metrics.points import point_errors
-from mtl_depth.metrics.sizes import bilinear, nearest
 from mtl_depth.models.heads import ValueHead
 from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task
 
@@ -83,7 +82,7 @@ def _metrics(name: str, largest: int) -> Metrics:
             for labels in batch[name]:
                 if totals is None:
                     totals, counts = np.zeros(labels.shape), np.zeros(labels.shape, np.int64)
-                values = nearest(labels, totals.shape)
+                values = resize_nearest(labels, size=totals.shape)
                 totals = totals + values / largest
                 counts = counts + (values > 0)
         if totals is None or not counts.any():
@@ -96,7 +95,7 @@ def _metrics(name: str, largest: int) -> Metrics:
         size, truth = labels.shape[1:], (labels / largest).reshape(len(labels), -1)
         guesses = {"ours": enlarged(values, size=size)}
         if mean_image is not None:
-            guesses["mean_image"] = jnp.broadcast_to(mean_image, labels.shape)
+            guesses["mean_image"] = jnp.broadcast_to(enlarged(mean_image[None], size=size), labels.shape)
         sums = {}
         for guess, maps in guesses.items():
             errors, known = point_errors(truth, maps.reshape(truth.shape), nearest=_SMALLEST, farthest=jnp.inf)
@@ -105,7 +104,7 @@ def _metrics(name: str, largest: int) -> Metrics:
 
     def measure(predictions: Arrays, batch: Arrays, studied: np.ndarray | None) -> Sums:
         values, labels = predictions["value"], batch[name]
-        mean_image = None if studied is None else bilinear(studied.astype(np.float32), labels.shape[1:])
+        mean_image = None if studied is None else studied.astype(np.float32)
         return score(values, with_rows(labels, len(values)), mean_image)
 
     def summarise(sums: Sums) -> dict[str, Any]:

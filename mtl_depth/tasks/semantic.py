@@ -10,11 +10,11 @@ import numpy as np
 from mtl_depth import config
 from mtl_depth.data import train_id_from_id
 from mtl_depth.errors import UserError
+from mtl_depth.image import resize_nearest
 from mtl_depth.losses.segmentation import cross_entropy
 from mtl_depth.media import visualize
 from mtl_depth.metrics import semantic as metrics
-from mtl_depth.metrics.pixels import batch_weights, confusions, with_rows
-from mtl_depth.metrics.sizes import check_confidence, nearest
+from mtl_depth.metrics.pixels import check_confidence, confusions, pixel_weights, with_rows
 from mtl_depth.models.heads import SemanticHead
 from mtl_depth.tasks import report_head
 from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task
@@ -92,7 +92,7 @@ def _study(batches: Iterable[Arrays]) -> np.ndarray | None:
         for labels in batch["semantic"]:
             if counts is None:
                 counts = np.zeros((*labels.shape, TRAIN_CLASSES), np.int32)
-            classes = nearest(train_id_from_id[labels], counts.shape[:2])
+            classes = resize_nearest(train_id_from_id[labels], size=counts.shape[:2])
             rows, columns = np.nonzero(classes < TRAIN_CLASSES)
             counts[rows, columns, classes[rows, columns]] += 1  # a pixel comes once, so nothing is lost in +=
     return None if counts is None or not counts.any() else metrics.majority(counts)
@@ -102,14 +102,14 @@ def _measure(predictions: Arrays, batch: Arrays, studied: np.ndarray | None) -> 
     labels, confidence = batch["semantic"], batch["confidence"]
     check_confidence(confidence, labels)
     size, predicted = labels.shape[1:], class_predictions(predictions)
-    trivial = np.full(size, TRAIN_CLASSES) if studied is None else nearest(studied, size)
+    trivial = np.full(size, TRAIN_CLASSES) if studied is None else resize_nearest(studied, size=size)
     rows = len(next(iter(predicted.values())))
     return _score(predicted, with_rows(labels, rows), with_rows(confidence, rows), trivial.astype(np.uint8))
 
 
 @jax.jit
 def _score(predictions: Arrays, labels: Any, confidence: Any, trivial: Any) -> Sums:
-    truth, weight = jnp.asarray(train_id_from_id)[labels.astype(jnp.int32)], batch_weights(confidence)
+    truth, weight = jnp.asarray(train_id_from_id)[labels.astype(jnp.int32)], pixel_weights(confidence)
     guesses = {"ours": classes_at(predictions, size=labels.shape[1:]), "majority": trivial}
     return {
         name: confusions(truth, jnp.broadcast_to(guess, truth.shape), weight, classes=TRAIN_CLASSES)[:, :-1].sum(axis=0)
