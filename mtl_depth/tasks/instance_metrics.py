@@ -14,7 +14,7 @@ from mtl_depth.metrics.instance import FALSE, THRESHOLDS, TRUE, average_precisio
 from mtl_depth.metrics.overlap import Overlaps, map_overlaps
 from mtl_depth.metrics.panoptic import panoptic_counts, qualities
 from mtl_depth.metrics.pixels import check_confidence, confusions, pixel_weights, with_rows
-from mtl_depth.tasks.base import Arrays, Metrics, Sums, add
+from mtl_depth.tasks.base import Array, Batch, Metrics, Predictions, Sections, Sums, add
 from mtl_depth.tasks.classes import (
     SCORED_CLASSES,
     TRAIN_CLASSES,
@@ -42,11 +42,13 @@ def make(things: Mapping[str, int], *, official_void: bool = False) -> Metrics:
     )
 
 
-def _study(batches: Iterable[Arrays]) -> None:
+def _study(batches: Iterable[Batch]) -> None:
     """There is no trivial predictor of instances."""
 
 
-def _measure(things: dict[str, int], official_void: bool, predictions: Arrays, batch: Arrays, studied: None) -> Sums:
+def _measure(
+    things: dict[str, int], official_void: bool, predictions: Predictions, batch: Batch, studied: None
+) -> Sums:
     sums: Sums | None = None
     truths, confidence = np.asarray(batch["instance"]), np.asarray(batch["confidence"])
     check_confidence(confidence, truths)
@@ -70,7 +72,7 @@ def _measure(things: dict[str, int], official_void: bool, predictions: Arrays, b
 
 
 @jax.jit
-def _class_tables(predictions: Arrays, instances: Any, values: Any, confidence: Any) -> Any:
+def _class_tables(predictions: Predictions, instances: Array, values: Array, confidence: Array) -> Array:
     """Weights by true and predicted train id, a table a frame; where a thing is predicted there is no class."""
     size, truth = values.shape[1:], jnp.asarray(train_id_from_id)[values // 1000]
     classes = classes_at(predictions, size=size).astype(jnp.int32)
@@ -136,7 +138,7 @@ def stuff_sums(table: np.ndarray, stuff: Mapping[str, int]) -> Sums:
     return found
 
 
-def _summarise(sums: Sums) -> dict[str, Any]:
+def _summarise(sums: Sums) -> Sections:
     per_class: dict[str, dict[str, float]] = {}
     for name, found in sums["detections"].items():
         if found["truths"]:  # a class without truth is left out of the mean
