@@ -16,9 +16,9 @@ from mtl_depth.data import footage, intrinsics
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import score_tables
 from mtl_depth.evaluation.evaluator import FLIPPED
-from mtl_depth.image import resize_bilinear
 from mtl_depth.media import inputs
 from mtl_depth.metrics import depth as metrics
+from mtl_depth.metrics.pixels import enlarged
 from mtl_depth.prediction import cameras
 from mtl_depth.prediction.predictor import flip_of
 from mtl_depth.runtime import disk, log
@@ -109,7 +109,7 @@ def run(
             matrices = [camera_of(image.shape[:2]) for image in images] if needs_camera else None
             answers = perceiver.perceive_padded(images, batch_size=batch_size, intrinsics=matrices)
             for measured, depth in zip(truths_of, answers["depth"]):
-                resized = 1 / np.asarray(resize_bilinear(jnp.asarray(1 / depth), size=measured.shape))
+                resized = 1 / np.asarray(enlarged(jnp.asarray(1 / depth)[None], size=measured.shape)[0])
                 sums = add(sums, frame_sums(measured, resized, crop or None))
                 inside = metrics.crop_mask(measured.shape, crop or None)
                 known = (measured > NEAREST) & (measured < FARTHEST) & inside

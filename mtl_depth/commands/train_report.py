@@ -120,20 +120,18 @@ class Report:
         self.board.close()
 
     def _evaluation(self, state: TrainState) -> dict[str, Any]:
-        """The content of evaluation.json, {} if there is nothing to score against.
-
-        Every process computes it, so that none waits for another.
-        """
+        """The content of evaluation.json, the same on all processes; {} if there is nothing to score against."""
         if not self._scored:
             return {}
-        config, tasks = self._config, self._assembly.tasks
-        variables = self._devices.first_copy({"params": state.params, "batch_stats": state.batch_stats})
-        return evaluator.measure(
+        config, tasks, devices = self._config, self._assembly.tasks, self._devices
+        variables = {"params": state.params, "batch_stats": state.batch_stats}
+        variables = devices.place_state(devices.first_copy(variables))
+        evaluation = evaluator.measure(
             functools.partial(self._perceive, variables), tasks, self._dataset, config.data,
             split=config.evaluation.split, batch_size=config.evaluation.batch_size, studied=self._studied,
-            crop=config.tasks.depth.crop if config.tasks.depth else "", flip=predictor.flip_of(config),
-            progress=self._writes,
+            devices=devices, progress=self._writes,
         )  # fmt: skip
+        return evaluation | {"recipe": evaluator.recipe(config.tasks, flip=predictor.flip_of(config))}
 
     def _frames_to_score(self) -> int:
         """The number of frames that can be scored; prints a message if there are none."""

@@ -19,6 +19,7 @@ from jaxtyping import Integer, UInt8
 
 from mtl_depth.data import footage
 from mtl_depth.errors import UserError
+from mtl_depth.image import resize_nearest
 from mtl_depth.media import image_files
 from mtl_depth.prediction.predictor import to_float
 from mtl_depth.runtime import log
@@ -63,7 +64,7 @@ def write(
                 if "labels" in answers:
                     write_semantic(output / "semantic" / f"{stem}.png", label_ids(answers, row, images.shape[1:3]))
                 if "instances" in answers:
-                    values = image_files.resize_nearest(answers["instances"][row], size=images.shape[1:3])
+                    values = resize_nearest(answers["instances"][row], size=images.shape[1:3])
                     write_instances(output / "instance", stem, values, answers["scores"][row])
             bar.update(len(part))
     return len(found)
@@ -87,7 +88,7 @@ def label_ids(answers: Mapping[str, Any], row: int, size: tuple[int, int]) -> UI
     if "semantic" in answers:
         picture = {"semantic": jnp.asarray(answers["semantic"][row : row + 1])}
         return ID_FROM_TRAIN_ID[np.asarray(classes_at(picture, size=size))[0]]
-    return image_files.resize_nearest(answers["labels"][row], size=size).astype(np.uint8)
+    return resize_nearest(answers["labels"][row], size=size).astype(np.uint8)
 
 
 def write_semantic(path: pathlib.Path, labels: UInt8[np.ndarray, "h w"]) -> None:

@@ -19,7 +19,7 @@ from mtl_depth.benchmarks import evaluate as evaluate_benchmark
 from mtl_depth.benchmarks import input as input_benchmark
 from mtl_depth.config import Data
 from mtl_depth.data import records
-from mtl_depth.metrics.sizes import check_confidence
+from mtl_depth.metrics.pixels import check_confidence
 from mtl_depth.runtime.lock import only_writer
 from tfds_kitti360 import metadata
 
@@ -257,8 +257,8 @@ ROWS: list[Row] = [
         "stored image of drive 0003 frame 104 is damaged", "build it again"),
     row("data.records.Records._reporting_damage", "a built data set cut off", damaged_shard,
         f"A shard in {{at}}/built/{VERSION} is damaged", "build it again"),
-    row("metrics.sizes.check_confidence", "confidence of another size",
-        lambda at: check_confidence(np.ones((3, 3)), np.ones((3, 4), int)), "3 x 3", "3 x 4",
+    row("metrics.pixels.check_confidence", "confidence of another size",
+        lambda at: check_confidence(np.ones((1, 3, 3)), np.ones((1, 3, 4), int)), "3 x 3", "3 x 4",
         "build the data set again"),
     row("benchmarks.input.Reader.__init__", "nothing to read", nothing_to_read, "no training clip", "larger"),
     row("benchmarks.evaluate.main", "an unknown variant",
