@@ -135,6 +135,7 @@ class Train:
     keep_checkpoints: int = 3  # newest ones kept, in addition to the best
     evaluate_every: int = 0  # steps between evaluations; 0: at the end only
     devices: int = 0  # devices used by this process; 0: all
+    profile: str = ""  # START:STOP, steps whose profiler trace is written to the run folder, such as 10:12; "": none
 
 
 @dataclasses.dataclass
@@ -149,6 +150,14 @@ class Evaluation:
 
 
 @dataclasses.dataclass
+class Log:
+    """Services that get the rows of metrics.jsonl too; opened by `mtl_depth.runtime.loggers`."""
+
+    wandb: str = ""  # project of Weights & Biases (extra wandb; WANDB_MODE=offline keeps all on this machine); "": none
+    mlflow: str = ""  # experiment of MLflow (extra mlflow), at MLFLOW_TRACKING_URI or in RUN/mlflow.db; "": none
+
+
+@dataclasses.dataclass
 class Config:
     """A whole run."""
 
@@ -158,6 +167,7 @@ class Config:
     camera: Camera = dataclasses.field(default_factory=Camera)
     train: Train = dataclasses.field(default_factory=Train)
     evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
+    log: Log = dataclasses.field(default_factory=Log)
     initial_weights: str = ""  # "starter", a run or an exported file that training starts from where the parts fit
     weights: str = ""  # whole-model weights (a Monodepth2 folder) to evaluate, predict or export instead of a run
 
@@ -191,6 +201,7 @@ def from_dict(values: dict[str, Any]) -> Config:
         camera=Camera(**values.get("camera", {})),  # runs from before this section learned nothing of it
         train=Train(**values["train"]),
         evaluation=Evaluation(**values["evaluation"]),
+        log=Log(**values.get("log", {})),
         initial_weights=values.get("initial_weights", ""),
         weights=values["weights"],
     )

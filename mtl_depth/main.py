@@ -32,9 +32,12 @@ MODES = {
     "export": "writes the network as --format for other programs",
     "replay": "runs the step again at which a training broke down, and says what was not finite first",
     "page": "writes the runs that follow, side by side, as one HTML file with their scores, curves and predictions",
+    "push": "uploads a run or `starter` to the Hugging Face hub: mtl-depth push RUN OWNER/NAME",
+    "pull": "downloads what was pushed: mtl-depth pull OWNER/NAME FOLDER",
     "serve": "opens the page on this machine for pictures that are dropped on it, or taken with the browser's camera",
 }
 STARTER = ("predict", "serve")  # verbs that use the starter model where neither --config nor --workdir is given
+OF_WORDS = ("page", "push", "pull")  # verbs that take the words that follow and need no configuration
 WORDS = ("predict", "evaluate", "replay")  # verbs whose --input can be a word without a flag
 NO_CONFIG = "--config=FILE is needed, such as --config=instance, or the --workdir of a run; --help lists all flags."
 
@@ -80,6 +83,9 @@ _PORT = flags.DEFINE_integer("port", 8765, "serve: where the page is, as in http
 _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "serve: the address to listen at; 0.0.0.0 lets other machines use the model too."
 )
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "train: only say what it would take: parameters, memory, clips, steps, hours."
+)
 _BATCH = flags.DEFINE_string("batch", "free", "export: images that a program takes at a time: a number, or free.")
 
 ONLY = {
@@ -93,6 +99,7 @@ ONLY = {
     "host": ("serve",),
     "format": ("export",),
     "batch": ("export",),
+    "dry_run": ("train",),
 }  # flag -> the modes that read it; elsewhere it would be passed over in silence
 
 
@@ -121,11 +128,12 @@ def main() -> int:
 def _dispatch(words: list[str]) -> None:
     config = _CONFIG.value
     replays_a_file = _MODE.value == "replay" and _INPUT.value
-    if not isinstance(config, configuration.Config) and _MODE.value != "page" and not replays_a_file:
+    if not isinstance(config, configuration.Config) and _MODE.value not in OF_WORDS and not replays_a_file:
         raise UserError(NO_CONFIG)
     if isinstance(config, configuration.Config):
         settings.check(config)
-    needless = replays_a_file or (_MODE.value in ("predict", "export", "serve") and config.weights)
+    needless = replays_a_file or _DRY_RUN.value or _MODE.value in ("push", "pull")
+    needless = needless or (_MODE.value in ("predict", "export", "serve") and config.weights)
     if not _WORKDIR.value and not words and not needless:
         raise UserError("--workdir=DIR is needed: the folder of the run.")
     for name, modes in ONLY.items():
@@ -138,12 +146,12 @@ def _dispatch(words: list[str]) -> None:
     logging.set_verbosity(logging.ERROR)  # Orbax warns about what is as it should be
     # Imported late: `--help` and mistakes in the flags should answer at once.
     if _MODE.value == "train":
-        from mtl_depth.commands import train
+        from mtl_depth.commands import dry_run, train
         from mtl_depth.runtime import distributed
 
-        several = distributed.connect()
+        several, verb = distributed.connect(), dry_run if _DRY_RUN.value else train
         with distributed.reporting_lost_processes() if several else contextlib.nullcontext():
-            train.run(config, workdir)
+            verb.run(config, workdir, typed=arguments.settings_in(_ARGV))
     elif _MODE.value == "evaluate" and _TRUTH.value:
         from mtl_depth.commands import evaluate_folder
 
@@ -164,6 +172,10 @@ def _dispatch(words: list[str]) -> None:
         from mtl_depth.commands import page
 
         page.run(words or [workdir], _INPUT.value, _OUTPUT.value, camera=_INTRINSICS.value)
+    elif _MODE.value in ("push", "pull"):
+        from mtl_depth.commands import share
+
+        getattr(share, _MODE.value)(words)
     elif _MODE.value == "serve":
         from mtl_depth.commands import serve
 
@@ -200,7 +212,7 @@ def _parse(argv: list[str]) -> list[str]:
         raise SystemExit(0)
     if rest and _MODE.value in WORDS and not _INPUT.present:
         flags.FLAGS["input"].parse(rest.pop(0))
-    if rest and _MODE.value != "page":
+    if rest and _MODE.value not in OF_WORDS:
         raise UserError(f"{rest[0]!r} is not a flag; {help_text.nearest_verb(rest[0], MODES)}")
     return rest
 

@@ -60,13 +60,21 @@ def write_text(path: pathlib.Path, text: str) -> None:
 class Log:
     """metrics.jsonl and the TensorBoard folder of one run."""
 
-    def __init__(self, workdir: pathlib.Path, *, step: int, notes: Mapping[str, Any] = MappingProxyType({})):
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        *,
+        step: int,
+        notes: Mapping[str, Any] = MappingProxyType({}),
+        further: Iterable[Any] = (),
+    ):
         """Continues at `step`: rows beyond it were never checkpointed and are dropped, they will be written again.
 
         Args:
             workdir: of the run.
             step: of the checkpoint that the run starts from.
             notes: of that checkpoint: how many `rows` there were, and whether the step is `evaluated`.
+            further: `loggers.Logger`s, which get every row too.
         """
         import tensorboardX  # takes most of a second, and only a training needs it
 
@@ -83,6 +91,7 @@ class Log:
         write_text(path, "".join(_line(row) for row in rows))
         self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (open as long as the run)
         self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
+        self._further = list(further)
 
     def scalars(self, step: int, values: Mapping[str, Any], **labels: str) -> None:
         """One row: `{"step": step, **labels, **values}`; nested values get names joined by slashes."""
@@ -96,6 +105,12 @@ class Log:
         self._file.write(_line({"step": step, **values}))
         self.rows += 1
         self._file.flush()
+        for logger in list(self._further):
+            try:
+                logger.write(step, values)
+            except Exception as error:  # a service that is gone must not end a training
+                self._further.remove(logger)
+                self.say(f"warning: {logger.name} gets no more rows ({error}); metrics.jsonl has them all.")
 
     def say(self, sentence: str) -> None:
         """Prints a line."""
@@ -115,6 +130,8 @@ class Log:
         """Writes what is left."""
         self._file.close()
         self._board.close()
+        for logger in self._further:
+            logger.close()
 
 
 class Silent:
