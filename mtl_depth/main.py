@@ -83,6 +83,9 @@ _PORT = flags.DEFINE_integer("port", 8765, "serve: where the page is, as in http
 _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "serve: the address to listen at; 0.0.0.0 lets other machines use the model too."
 )
+_SMOOTH = flags.DEFINE_bool(
+    "smooth", False, "predict: less flicker in the depth of a video: each frame is blended with the frames before it."
+)
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "train: only say what it would take: parameters, memory, clips, steps, hours."
 )
@@ -91,6 +94,7 @@ _BATCH = flags.DEFINE_string("batch", "free", "export: images that a program tak
 ONLY = {
     "input": ("predict", "evaluate", "replay", "page"),
     "write": ("predict",),
+    "smooth": ("predict",),
     "intrinsics": ("predict", "page", "serve"),
     "truth": ("evaluate",),
     "truth_scale": ("evaluate",),
@@ -163,7 +167,8 @@ def _dispatch(words: list[str]) -> None:
     elif _MODE.value == "predict":
         from mtl_depth.commands import predict
 
-        predict.run(config, workdir, _INPUT.value, _OUTPUT.value, write=_WRITE.value, camera=_INTRINSICS.value)
+        options = {"write": _WRITE.value, "camera": _INTRINSICS.value, "smooth": _SMOOTH.value}
+        predict.run(config, workdir, _INPUT.value, _OUTPUT.value, **options)
     elif _MODE.value == "replay":
         from mtl_depth.commands import replay
 

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt8
 
 from mtl_depth.data import intrinsics
 from mtl_depth.geometry import camera, rigid, warp
@@ -32,29 +32,30 @@ class TemporalFilter:
         """Whether the motion is predicted."""
         return self._perceiver.network is not None and self._perceiver.network.pose is not None
 
+    @property
+    def described(self) -> str:
+        """How the last frame's depth is carried along, in words that follow "the last one's, "."""
+        if self.follows:
+            return "which follows the predicted motion"
+        return "pixel by pixel as if the camera stood still: this model predicts no motion"
+
     def __call__(
-        self,
-        image: Float[np.ndarray, "h w 3"],
-        depth: Float[np.ndarray, "h w"],
-        matrix: Float[np.ndarray, "3 3"],
-        *,
-        size: tuple[int, int],
+        self, picture: UInt8[np.ndarray, "_ _ 3"], depth: Float[np.ndarray, "h w"], matrix: Float[np.ndarray, "3 3"]
     ) -> Float[np.ndarray, "h w"]:
         """The filtered depth of the next frame.
 
         Args:
-            image: at the network's size, in [0, 1].
-            depth: what the network answers.
-            matrix: intrinsics of the picture that `image` was made of.
-            size: height and width of that picture.
+            picture: the frame, of any size.
+            depth: what the network answers for it, at the network's size.
+            matrix: intrinsics of the picture.
         """
         if self._last is not None:
             motion = np.eye(4, dtype=np.float32)
             if self.follows:
-                motion = np.asarray(self._perceiver.motion(image[None], self._last[0][None]))[0]
-            known = intrinsics.resize_intrinsics(np.asarray(matrix), old=size, new=depth.shape)
+                motion = np.asarray(self._perceiver.motion(picture, self._last[0]))[0]
+            known = intrinsics.resize_intrinsics(np.asarray(matrix), old=picture.shape[:2], new=depth.shape)
             depth = np.asarray(blend(self._last[1], depth, motion, known.astype(np.float32)))
-        self._last = (image, depth)
+        self._last = (picture, depth)
         return depth
 
 
