@@ -21,6 +21,7 @@ import numpy as np
 
 from mtl_depth import inference
 from mtl_depth.data import intrinsics
+from mtl_depth.experiments import pieces
 from mtl_depth.geometry import camera, rigid, warp
 from mtl_depth.media import image_files
 from mtl_depth.prediction import temporal_filter
@@ -69,10 +70,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def draw(folder: pathlib.Path, *, frames: int, seed: int) -> Street:
     """A street of `SIZE`."""
-    from tfds_kitti360.city import make, plan
-
-    settings = plan.Settings(1, frames, SIZE, seed, stereo=False, scans=False)
-    make.make_city(folder, settings)
+    height, width = SIZE
+    options = ["--drives=1", f"--frames={frames}", f"--size={height}x{width}", f"--seed={seed}", "--no_scans"]
+    pieces.command_line("tfds_kitti360.city", f"--out={folder}", *options)
     pictures = sorted(folder.glob("data_2d_raw/*/image_00/data_rect/*.png"))
     truth = next(folder.glob("data_truth/*"))
     poses = np.loadtxt(truth / "cam0_to_world.txt")[:, 1:].reshape(-1, 4, 4)
