@@ -5,12 +5,13 @@ import os
 import re
 
 import pytest
-from messages import dataset, download, files, predictions, runs, settings, sites, video, weights
+from messages import dataset, download, files, predictions, runs, services, settings, sites, video, weights
 
 from mtl_depth.errors import UserError
 from tfds_kitti360.errors import DatasetError
 
-ROWS = [row for table in (settings, dataset, download, files, video, runs, predictions, weights) for row in table.ROWS]
+TABLES = (settings, services, dataset, download, files, video, runs, predictions, weights)
+ROWS = [row for table in TABLES for row in table.ROWS]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.site.split(':')[0]}-{row.mistake}" for row in ROWS])

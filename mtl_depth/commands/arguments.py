@@ -78,6 +78,12 @@ def value_of(words: Sequence[str], flag: str) -> str | None:
     return found
 
 
+def settings_in(words: Sequence[str]) -> frozenset[str]:
+    """Names of the settings that the words set: `--config.train.steps=3` sets train.steps."""
+    found = (re.match(r"--?(?:no)?config\.([\w.]+)", word) for word in words)
+    return frozenset(match[1] for match in found if match)
+
+
 def _without(words: Sequence[str], flag: str) -> list[str]:
     """The words without a flag and its values."""
     kept, skip = [], False

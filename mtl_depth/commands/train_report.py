@@ -18,7 +18,7 @@ from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator
 from mtl_depth.models.camera import describe
 from mtl_depth.prediction import predictor
-from mtl_depth.runtime import log, record, replay_file
+from mtl_depth.runtime import log, loggers, record, replay_file
 from mtl_depth.runtime.checkpoint import BEST, Checkpoints
 from mtl_depth.runtime.devices import Devices, gather
 from mtl_depth.training import monitor
@@ -39,7 +39,8 @@ class Report:
         self._assembly, self._config, self._workdir, self._dataset = assembly, config, workdir, dataset
         self._devices, self._checkpoints, self._writes = devices, checkpoints, writes
         notes = checkpoints.notes(start) if writes and start else {}
-        self.board = log.Log(workdir, step=start, notes=notes) if writes else log.Silent()
+        further = loggers.open_loggers(config.log, workdir, configuration.to_dict(config)) if writes else ()
+        self.board = log.Log(workdir, step=start, notes=notes, further=further) if writes else log.Silent()
         self._perceive = predictor.make_perceive(assembly.network, assembly.tasks, flip=predictor.flip_of(config))
         self._look = jax.jit(functools.partial(assembly.network.apply, train=False))
         self._scored = self._frames_to_score()

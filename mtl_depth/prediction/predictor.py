@@ -245,7 +245,9 @@ class Perceiver:
     def _each(self, name: str, given: Pictures, matrices: Any) -> Iterator[np.ndarray]:
         """Yields one prediction per picture, at its own size; one picture at a time, so that one shape is compiled."""
         for row, each in enumerate(given.each):
-            answers = self.perceive(each, intrinsics=None if matrices is None else matrices[row])
+            answers = self.answer(self._fit([each]))
+            if name == "depth":  # the only one that depends on the camera
+                answers = self._rescaled(answers, [each], None if matrices is None else matrices[row])
             if name not in answers:
                 raise UserError(
                     f"This network was trained without the {TASK_OF[name]} task, which predicts {name}; train one with "

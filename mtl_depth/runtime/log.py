@@ -65,13 +65,21 @@ def write_text(path: pathlib.Path, text: str) -> None:
 class Log:
     """metrics.jsonl and the TensorBoard folder of one run."""
 
-    def __init__(self, workdir: pathlib.Path, *, step: int, notes: Mapping[str, Any] = MappingProxyType({})):
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        *,
+        step: int,
+        notes: Mapping[str, Any] = MappingProxyType({}),
+        further: Iterable[Any] = (),
+    ):
         """Continues at `step`: later rows, which belong to no checkpoint, are dropped and will be written again.
 
         Args:
             workdir: folder of the run.
             step: step of the checkpoint that the run starts from.
             notes: notes of that checkpoint: the number of `rows`, and whether the step is `evaluated`.
+            further: `loggers.Logger`s, which get every row too.
         """
         import tensorboardX  # takes most of a second, and only a training needs it
 
@@ -88,6 +96,7 @@ class Log:
         write_text(path, "".join(_line(row) for row in rows))
         self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (open as long as the run)
         self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
+        self._further = list(further)
 
     def scalars(self, step: int, values: Mapping[str, Any], **labels: str) -> None:
         """Writes a row `{"step": step, **labels, **values}`; names of nested values are joined by slashes."""
@@ -101,6 +110,12 @@ class Log:
         self._file.write(_line({"step": step, **values}))
         self.rows += 1
         self._file.flush()
+        for logger in list(self._further):
+            try:
+                logger.write(step, values)
+            except Exception as error:  # a service that is gone must not end a training
+                self._further.remove(logger)
+                self.say(f"warning: {logger.name} gets no more rows ({error}); metrics.jsonl has them all.")
 
     def say(self, sentence: str) -> None:
         """Prints a line."""
@@ -120,6 +135,8 @@ class Log:
         """Writes pending data and closes the files."""
         self._file.close()
         self._board.close()
+        for logger in self._further:
+            logger.close()
 
 
 class Silent:

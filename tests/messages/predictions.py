@@ -119,6 +119,11 @@ def predicting_nothing(at, patch):
     predict.run(fake_run.config("depth"), fake_run.folder("depth"), output=at / "out")
 
 
+def smoothing_one_picture(at):
+    saved(at / "in" / "a.png", np.zeros((64, 96, 3), np.uint8))
+    predict.run(fake_run.config("depth"), fake_run.folder("depth"), at / "in", at / "out", smooth=True)
+
+
 def found(*names):
     def provoke(at):
         for name in names:
@@ -142,6 +147,7 @@ def filming(at, patch):
 
 
 ROWS: list[Row] = [
+    row("commands.predict.run: --smooth", "one picture to smooth", smoothing_one_picture, "--smooth is for", "--input"),
     # looking through it
     row("commands.predict.run: --write", "a word that --write does not have",
         main("--config=configs/depth.py", "--workdir={at}", "--mode=predict", "--write=clouds"),
