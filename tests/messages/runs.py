@@ -204,7 +204,7 @@ ROWS: list[Row] = [
     row("runtime.checkpoint.restore_variables: {} holds no finished", "a run without a checkpoint",
         lambda at: checkpoint.restore_variables(at, {}), "{at} holds no finished checkpoint", "train first"),
     row("runtime.checkpoint.restore_variables: {} has no evaluated", "the best of none", choosing("best"),
-        "{at}/run/checkpoints holds no evaluated checkpoint", "config.train.evaluate_every"),
+        "{at}/run/checkpoints has no evaluated checkpoint", "config.train.evaluate_every"),
     row("runtime.checkpoint.restore_variables: {} has no checkpoint", "a step that is not there", choosing("4"),
         "{at}/run/checkpoints has no checkpoint '4'", "latest, best and 7"),
     row("runtime.checkpoint.restore_variables: The checkpoint", "a damaged checkpoint", damaged_checkpoint,
