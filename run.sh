@@ -80,7 +80,7 @@ case "${1:-}" in
   test)
     environment test
     say "ruff" && ruff check . && ruff format --check .
-    say "tests" && shift && python -m pytest -n auto --dist=loadfile -m "not slow" "$@"
+    say "tests" && shift && python -m pytest -n auto --dist=loadfile --no-loadscope-reorder -m "not slow" --durations=20 "$@"
     ;;
   --full) environment run && full "" ;;
   --kitti360=*)

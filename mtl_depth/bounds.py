@@ -52,6 +52,8 @@ BOUNDS = {
     "tasks.instance.center_weight": FACTOR,
     "tasks.instance.offset_weight": FACTOR,
     "tasks.instance.learning_rate_multiplier": FACTOR,
+    "tasks.reconstruction.weight": FACTOR,
+    "tasks.reconstruction.learning_rate_multiplier": FACTOR,
     "train.steps": Bounds(least=1, none="to count epochs"),
     "train.epochs": ONE,
     "train.batch_size": Bounds(least=1, most=2**16),

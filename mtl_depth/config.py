@@ -96,12 +96,21 @@ class Camera:
 
 
 @dataclasses.dataclass
+class ReconstructionTask:
+    """The picture's own colours, without labels: a control; opened by `mtl_depth.tasks.reconstruction.make`."""
+
+    weight: float = 1.0  # of the term in the total loss
+    learning_rate_multiplier: float = 1.0  # for the parameters of this head
+
+
+@dataclasses.dataclass
 class Tasks:
     """The tasks that are trained together: a section for each, or None."""
 
     depth: DepthTask | None = None
     semantic: SemanticTask | None = None
     instance: InstanceTask | None = None
+    reconstruction: ReconstructionTask | None = None
 
 
 @dataclasses.dataclass
@@ -135,6 +144,7 @@ class Train:
     keep_checkpoints: int = 3  # newest checkpoints that are kept, in addition to the best
     evaluate_every: int = 0  # steps between evaluations; 0: at the end only
     devices: int = 0  # devices used by this process; 0: all
+    profile: str = ""  # START:STOP, steps whose profiler trace is written to the run folder, such as 10:12; "": none
 
 
 @dataclasses.dataclass
@@ -149,6 +159,14 @@ class Evaluation:
 
 
 @dataclasses.dataclass
+class Log:
+    """Services that get the rows of metrics.jsonl too; opened by `mtl_depth.runtime.loggers`."""
+
+    wandb: str = ""  # project of Weights & Biases (extra wandb; WANDB_MODE=offline keeps all on this machine); "": none
+    mlflow: str = ""  # experiment of MLflow (extra mlflow), at MLFLOW_TRACKING_URI or in RUN/mlflow.db; "": none
+
+
+@dataclasses.dataclass
 class Config:
     """A whole run."""
 
@@ -158,6 +176,7 @@ class Config:
     camera: Camera = dataclasses.field(default_factory=Camera)
     train: Train = dataclasses.field(default_factory=Train)
     evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
+    log: Log = dataclasses.field(default_factory=Log)
     initial_weights: str = ""  # "starter", a run or an exported file: training starts from all weights that fit
     weights: str = ""  # weights of a whole model (a Monodepth2 folder) to evaluate, predict or export instead of a run
 
@@ -191,6 +210,7 @@ def from_dict(values: dict[str, Any]) -> Config:
         camera=Camera(**values.get("camera", {})),  # earlier versions had no such section
         train=Train(**values["train"]),
         evaluation=Evaluation(**values["evaluation"]),
+        log=Log(**values.get("log", {})),
         initial_weights=values.get("initial_weights", ""),
         weights=values["weights"],
     )

@@ -9,7 +9,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 Array = jax.Array | np.ndarray
 
@@ -52,25 +52,15 @@ def pyramid(image: Float[Array, "*b h w c"], *, levels: int) -> tuple[Float[Arra
 
 
 def resize_bilinear(values: Float[Array, "*b h w"], *, size: tuple[int, int]) -> Float[Array, "*b _ _"]:
-    """Returns a map interpolated to `size` = (height, width); pixel centres lie at half pixels, edges are repeated.
-
-    Written as two matrix products with constant weights, whose backward pass is two products again.
-    """
+    """Returns a map interpolated to `size` = (height, width); pixel centres lie at half pixels, edges are repeated."""
     values = _at_least_float32(values)
-    height, width = size
-    if values.shape[-2] != height:
-        rows = jnp.asarray(_interpolation(height, values.shape[-2]), values.dtype)
-        values = jnp.einsum("Hh,...hw->...Hw", rows, values, precision="highest")
-    if values.shape[-1] != width:
-        columns = jnp.asarray(_interpolation(width, values.shape[-1]), values.dtype)
-        values = jnp.einsum("Ww,...hw->...hW", columns, values, precision="highest")
-    return values
+    return jax.image.resize(values, (*values.shape[:-2], *size), "linear", antialias=False)
 
 
-def _interpolation(new: int, old: int) -> np.ndarray:
-    """Returns the weights [new old] of the old pixels in each of the new ones."""
-    position = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-    return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(old)))
+def resize_nearest(values: Num[Array, "*b h w"], *, size: tuple[int, int]) -> Num[Array, "*b _ _"]:
+    """Returns a map at `size` = (height, width), in NumPy where it is: each pixel the value that covers its centre."""
+    rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, values.shape[-2:]))
+    return values[..., rows[:, None], columns]
 
 
 def _halve(image: Float[Array, "..."], *, axis: int) -> Float[Array, "..."]:

@@ -12,6 +12,7 @@ overridden: --config.train.batch_size=4 --config.tasks.depth.motion=recorded
 """
 
 import contextlib
+import io
 import os
 import pathlib
 import re
@@ -32,9 +33,12 @@ MODES = {
     "export": "writes the network in the format --format for other programs",
     "replay": "repeats the step at which training broke down and prints the first number that was not finite",
     "page": "writes one HTML file that compares the given runs: scores, curves, predictions",
+    "push": "uploads a run or `starter` to the Hugging Face hub: mtl-depth push RUN OWNER/NAME",
+    "pull": "downloads what was pushed: mtl-depth pull OWNER/NAME FOLDER",
     "serve": "serves the page for pictures that are dropped on it or taken with the browser's camera",
 }
 STARTER = ("predict", "serve")  # verbs that use the starter model where neither --config nor --workdir is given
+OF_WORDS = ("page", "push", "pull")  # verbs that take the following words and need no configuration
 WORDS = ("predict", "evaluate", "replay")  # verbs whose first argument is their --input
 NO_CONFIG = "--config=FILE is needed, such as --config=instance, or the --workdir of a run; --help lists all flags."
 
@@ -65,7 +69,8 @@ _WRITE = flags.DEFINE_list(
 _INTRINSICS = flags.DEFINE_string(
     "intrinsics",
     "",
-    "predict, page, serve: fx,fy,cx,cy in pixels of the input, or a file with them; by default the data set's.",
+    "predict, page, serve, evaluate --truth: fx,fy,cx,cy in pixels of the input, or a file with them; by default "
+    "the data set's.",
 )
 _TRUTH = flags.DEFINE_string(
     "truth", None, "evaluate: folder of depth maps (16-bit PNG or .npy) named like the pictures of --input."
@@ -79,12 +84,19 @@ _PORT = flags.DEFINE_integer("port", 8765, "serve: port of the page, as in http:
 _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "serve: the address to listen on; 0.0.0.0 also gives other machines access to the model."
 )
+_SMOOTH = flags.DEFINE_bool(
+    "smooth", False, "predict: less flicker in the depth of a video: each frame is blended with the frames before it."
+)
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "train: only print what the training would take: parameters, memory, clips, steps, hours."
+)
 _BATCH = flags.DEFINE_string("batch", "free", "export: batch size of the exported program: a number, or free.")
 
 ONLY = {
     "input": ("predict", "evaluate", "replay", "page"),
     "write": ("predict",),
-    "intrinsics": ("predict", "page", "serve"),
+    "smooth": ("predict",),
+    "intrinsics": ("predict", "page", "serve", "evaluate"),
     "truth": ("evaluate",),
     "truth_scale": ("evaluate",),
     "output": ("predict", "export", "page"),
@@ -92,12 +104,17 @@ ONLY = {
     "host": ("serve",),
     "format": ("export",),
     "batch": ("export",),
+    "dry_run": ("train",),
 }  # flag -> the modes that read it; with other modes it is an error, not silently ignored
+EMPTY = ("workdir", "input", "output", "truth", "intrinsics")  # flags that must not be given without a value
 
 
 def main() -> int:
     """Runs the command line in sys.argv; exit status 0, or 2 for a user's mistake."""
     compiler_flags.avoid_wrong_reductions()
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be words of the terminal's encoding
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         if sys.argv[1:2] == ["table"]:
             from mtl_depth import table
@@ -120,16 +137,21 @@ def main() -> int:
 def _dispatch(words: list[str]) -> None:
     config = _CONFIG.value
     replays_a_file = _MODE.value == "replay" and _INPUT.value
-    if not isinstance(config, configuration.Config) and _MODE.value != "page" and not replays_a_file:
+    if not isinstance(config, configuration.Config) and _MODE.value not in OF_WORDS and not replays_a_file:
         raise UserError(NO_CONFIG)
     if isinstance(config, configuration.Config):
         settings.check(config)
-    needless = replays_a_file or (_MODE.value in ("predict", "export", "serve") and config.weights)
+    needless = replays_a_file or _DRY_RUN.value or _MODE.value in ("push", "pull")
+    needless = needless or (_MODE.value in ("predict", "export", "serve") and config.weights)
     if not _WORKDIR.value and not words and not needless:
         raise UserError("--workdir=DIR is needed: the folder of the run.")
     for name, modes in ONLY.items():
         if flags.FLAGS[name].present and _MODE.value not in modes:
             raise UserError(f"--{name} is for --mode={' or --mode='.join(modes)}, not for --mode={_MODE.value}.")
+    if empty := [name for name in EMPTY if flags.FLAGS[name].present and not flags.FLAGS[name].value.strip()]:
+        raise UserError(f"--{empty[0]} has an empty value; give one, or leave the flag out.")
+    if _MODE.value == "evaluate" and _INTRINSICS.value and not _TRUTH.value:
+        raise UserError("--mode=evaluate --intrinsics is for --truth=FOLDER; a data set has its own.")
     if _MODE.value == "evaluate" and _INPUT.value and not _TRUTH.value:
         raise UserError("--mode=evaluate --input needs --truth=FOLDER too; without both, the data set is evaluated.")
     workdir = pathlib.Path(_WORKDIR.value or ".")
@@ -137,16 +159,18 @@ def _dispatch(words: list[str]) -> None:
     logging.set_verbosity(logging.ERROR)  # Orbax warns about things that are intended
     # Imported late, so that `--help` and errors in the flags are printed at once.
     if _MODE.value == "train":
-        from mtl_depth.commands import train
+        from mtl_depth.commands import dry_run, train
         from mtl_depth.runtime import distributed
 
-        several = distributed.connect()
+        several, verb = distributed.connect(), dry_run if _DRY_RUN.value else train
         with distributed.reporting_lost_processes() if several else contextlib.nullcontext():
-            train.run(config, workdir)
+            verb.run(config, workdir, typed=arguments.settings_in(_ARGV))
     elif _MODE.value == "evaluate" and _TRUTH.value:
         from mtl_depth.commands import evaluate_folder
 
-        evaluate_folder.run(config, workdir, input=_INPUT.value, truth=_TRUTH.value, scale=_TRUTH_SCALE.value)
+        evaluate_folder.run(
+            config, workdir, input=_INPUT.value, truth=_TRUTH.value, scale=_TRUTH_SCALE.value, camera=_INTRINSICS.value
+        )
     elif _MODE.value == "evaluate":
         from mtl_depth.commands import evaluate
 
@@ -154,7 +178,8 @@ def _dispatch(words: list[str]) -> None:
     elif _MODE.value == "predict":
         from mtl_depth.commands import predict
 
-        predict.run(config, workdir, _INPUT.value, _OUTPUT.value, write=_WRITE.value, camera=_INTRINSICS.value)
+        options = {"write": _WRITE.value, "camera": _INTRINSICS.value, "smooth": _SMOOTH.value}
+        predict.run(config, workdir, _INPUT.value, _OUTPUT.value, **options)
     elif _MODE.value == "replay":
         from mtl_depth.commands import replay
 
@@ -163,6 +188,10 @@ def _dispatch(words: list[str]) -> None:
         from mtl_depth.commands import page
 
         page.run(words or [workdir], _INPUT.value, _OUTPUT.value, camera=_INTRINSICS.value)
+    elif _MODE.value in ("push", "pull"):
+        from mtl_depth.commands import share
+
+        getattr(share, _MODE.value)(words)
     elif _MODE.value == "serve":
         from mtl_depth.commands import serve
 
@@ -199,7 +228,7 @@ def _parse(argv: list[str]) -> list[str]:
         raise SystemExit(0)
     if rest and _MODE.value in WORDS and not _INPUT.present:
         flags.FLAGS["input"].parse(rest.pop(0))
-    if rest and _MODE.value != "page":
+    if rest and _MODE.value not in OF_WORDS:
         raise UserError(f"{rest[0]!r} is not a flag; {help_text.nearest_verb(rest[0], MODES)}")
     return rest
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mtl_depth.config import Config
+from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation.score_tables import (
     COLUMNS,
@@ -18,6 +19,7 @@ from mtl_depth.evaluation.score_tables import (
     number,
     numbers,
     scale,
+    show,
     verdicts,
 )
 from mtl_depth.runtime import disk, log
@@ -194,12 +196,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", metavar="FILE", help="also write the table to this file")
     arguments = parser.parse_args(argv)
     try:
-        runs = sorted((load(folder) for folder in arguments.runs), key=_order)
+        runs = sorted((load(footage.expand(folder)) for folder in arguments.runs), key=_order)
         lines = rows(runs)
-        print(table(lines), *segmentation(runs), "\n".join(notes(runs)), sep="\n\n")
+        show("\n\n".join([table(lines), *segmentation(runs), "\n".join(notes(runs))]))
         if arguments.json:
             with disk.reporting_refusals(arguments.json):
-                log.write_json(pathlib.Path(arguments.json), as_json(runs, lines))
+                log.write_json(footage.expand(arguments.json), as_json(runs, lines))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

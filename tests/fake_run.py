@@ -109,7 +109,7 @@ def install(monkeypatch, *, splits=("train", "val")) -> None:
         total = FRAMES if split in splits and reads else 0
         return min(total, data.eval_frames) if data.eval_frames else total
 
-    def evaluation_batches(dataset, data, *, split, reads, batch_size, images=True):
+    def evaluation_batches(dataset, data, *, split, reads, batch_size, images=True, process_index=0, process_count=1):
         assert dataset == "opened"
         total = frames(dataset, data, split=split, reads=reads)
         keys = {"intrinsics", "drive", "frame"} | set(reads) | ({"image"} if images else set())

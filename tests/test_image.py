@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 
-from mtl_depth.image import absolute_difference, pyramid, resize_bilinear, ssim_loss
+from mtl_depth.image import absolute_difference, pyramid, resize_bilinear, resize_nearest, ssim_loss
 
 ssim = jax.jit(ssim_loss)
 
@@ -115,6 +115,21 @@ def test_resizing_by_two_by_hand():
     row = resize_bilinear(jnp.array([[0.0, 4.0]]), size=(1, 4))
     np.testing.assert_allclose(row, [[0, 1, 3, 4]])
     np.testing.assert_allclose(resize_bilinear(jnp.array([[5.0]]), size=(3, 2)), np.full((3, 2), 5.0))
+
+
+def test_labels_take_the_value_at_the_centre():
+    labels = np.array([[1, 2, 3]], np.int32)
+    assert resize_nearest(labels, size=(1, 6)).tolist() == [[1, 1, 2, 2, 3, 3]]
+    assert resize_nearest(labels, size=(1, 1)).tolist() == [[2]]
+    assert resize_nearest(labels, size=(2, 3)).dtype == np.int32
+    maps = np.random.default_rng(0).integers(0, 99, (2, 4, 6))
+    for size in ((4, 6), (9, 17), (3, 5)):
+        places = [[int((new + 0.5) * old / side) for new in range(side)] for side, old in zip(size, (4, 6))]
+        expected = [[[plane[row, column] for column in places[1]] for row in places[0]] for plane in maps]
+        for each in (maps, jnp.asarray(maps)):
+            found = resize_nearest(each, size=size)
+            assert isinstance(found, type(each))
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_resizing_finite_differences_agree():

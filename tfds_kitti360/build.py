@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from tfds_kitti360 import clips, images, metadata
 from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.files import expand
+from tfds_kitti360.progress import say
 from tfds_kitti360.video.make import Request, write_download
 
 _STEP = 32  # pixels: the networks halve a picture five times
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not videos and any(value is not None for value in camera.values()):
             raise DatasetError("--intrinsics, --fov and --fps describe a --video; KITTI-360 has its own calibration")
         _check_numbers(options["size"], options["workers"])
-        print(build(**options, video=Request(tuple(videos), **camera) if videos else None))
+        say(build(**options, video=Request(tuple(videos), **camera) if videos else None))
     except DatasetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -102,6 +103,8 @@ def build(
         except Exception as error:  # TFDS raises many kinds of errors for a damaged build
             if not any(data_dir.glob("kitti360/[0-9]*")):
                 raise
+            if isinstance(error, OSError) and error.strerror and not isinstance(error, FileNotFoundError):
+                raise DatasetError(f"{folder} cannot be read ({error.strerror}); the data set may be intact") from None
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
             raise DatasetError(
                 f"{data_dir / 'kitti360'} is damaged ({reason}); delete that folder and build again"
@@ -234,9 +237,7 @@ def _only_build(data_dir: pathlib.Path) -> Iterator[None]:
                 f"another build is writing to {data_dir}; wait for it or pass another --data_dir"
             ) from None
         except OSError as error:  # some network file systems have no locks
-            print(
-                f"warning: {data_dir} cannot be locked ({error.strerror}); do not start another build there", flush=True
-            )
+            say(f"warning: {data_dir} cannot be locked ({error.strerror}); do not start another build there")
         yield
 
 

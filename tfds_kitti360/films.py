@@ -29,14 +29,16 @@ class Film(NamedTuple):
     """An opened video file.
 
     Attributes:
-      path: its path.
-      size: height, width of its frames after rotation.
-      promised: number of frames in the header; 0 if unknown.
-      rate: frames per second in the header; 0 if unknown.
+      path: where it lies.
+      size: height, width of its frames as they are shown, that is after rotation, and with square pixels.
+      stored: the same with the pixels of the file.
+      promised: frames that the file says it has; 0 where it does not say.
+      rate: frames per second that the file says it has; 0 where it does not say.
     """
 
     path: pathlib.Path
     size: tuple[int, int]
+    stored: tuple[int, int]
     promised: int
     rate: float
 
@@ -60,11 +62,13 @@ class Film(NamedTuple):
                 if fps is None or before >= taken / fps - _EARLY:
                     taken = taken + 1 if fps is None else int((before + _EARLY) * fps + 1e-9) + 1
                     found, image = capture.retrieve()
-                    if not found or image is None or image.shape[:2] != self.size:
+                    if not found or image is None or image.shape[:2] != self.stored:
                         raise DatasetError(
                             f"frame {number} of {self.path} is damaged or of another size; cut the video there or "
                             f"{_CONVERT}"
                         )
+                    if self.size != self.stored:
+                        image = cv2.resize(image, self.size[::-1], interpolation=cv2.INTER_LINEAR)
                     yield Frame(number, before, np.ascontiguousarray(image[..., ::-1]))
                 number += 1
 
@@ -79,12 +83,19 @@ def open_film(path: str | os.PathLike[str]) -> Film:
     with _opened(path) as capture:
         rate = capture.get(cv2.CAP_PROP_FPS)
         promised = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        found, first = capture.read()  # the size after rotation: OpenCV applies that of the file
+        aspect = capture.get(cv2.CAP_PROP_SAR_NUM) / (capture.get(cv2.CAP_PROP_SAR_DEN) or 1) or 1.0  # of a pixel
+        turned = capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90
+        found, first = capture.read()  # the size as shown: OpenCV turns frames as the file's rotation mark says
     if not found or first is None:
         raise DatasetError(f"{path} holds no frame that can be decoded; {_CONVERT}")
+    height, width = stored = first.shape[:2]
+    size = (round(height * aspect), width) if turned else (height, round(width * aspect))
+    if not 0 < size[0] * size[1] <= MOST_PIXELS:
+        raise DatasetError(f"{path} says that a pixel is {aspect:g} times as wide as high; {_CONVERT}")
     return Film(
         path=path,
-        size=first.shape[:2],
+        size=size,
+        stored=stored,
         promised=int(promised) if 0 < promised < 1e9 else 0,
         rate=rate if 0 < rate <= 1000 else 0.0,
     )

@@ -99,6 +99,19 @@ def white_level(paths: Sequence[str | os.PathLike[str]]) -> float | None:
     return max((white for index in chosen if (white := _white_of(paths[index])) is not None), default=None)
 
 
+def time_taken(path: str | os.PathLike[str]) -> str | None:
+    """When a JPEG was taken by its camera's clock, such as `2024:09:01 23:59:59.123`; None where it does not say."""
+    if not os.fsdecode(path).lower().endswith((".jpg", ".jpeg")):
+        return None
+    try:
+        with PIL.Image.open(path, formats=["JPEG"]) as picture:
+            noted = picture.getexif().get_ifd(0x8769)
+        taken, fraction = (str(noted.get(tag, "")).strip("\0 ") for tag in (36867, 37521))
+    except Exception:  # whoever reads the picture says what is wrong with it
+        return None
+    return f"{taken}.{fraction}" if taken and fraction else taken or None
+
+
 def _white_of(path: str | os.PathLike[str]) -> float | None:
     try:
         found = _decoded(*_bytes_of(path, ""))
@@ -168,6 +181,8 @@ def _tiff(data: bytes, name: str) -> _Samples | None:
     tags.load(file)
     if 50706 in tags or tags.get(254, 0) & 1:  # DNGVersion; a reduced picture comes first
         raise ValueError("it is the raw file of a camera")
+    if 2 in tags.get(339, ()):
+        raise ValueError("its samples have a sign")
     bits = max(tags.get(258, (1,)))
     if bits <= 8:
         return None
@@ -176,6 +191,10 @@ def _tiff(data: bytes, name: str) -> _Samples | None:
         raise DatasetError(f"{name} holds several pictures in one file; save each as a separate file")
     if tags.get(262) not in (1, 2):
         raise ValueError("of more than 8 bits a sample, grey and RGB are read")
+    if tags.get(284) == 2 and tags.get(277, 1) > 1:  # OpenCV would take the red plane for the picture
+        raise ValueError("its colours lie in planes of more than 8 bits, one after the other")
+    if 3 in tags.get(339, ()) and bits < 32:
+        raise ValueError(f"it holds floats of {bits} bits")
     starts, counts = (tags.get(273, ()), tags.get(279, ())) if 273 in tags else (tags.get(324, ()), tags.get(325, ()))
     if any(start + count > len(data) for start, count in zip(starts, counts)):
         raise ValueError("it is cut off")

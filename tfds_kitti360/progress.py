@@ -1,5 +1,7 @@
-"""Progress bars of the commands: updated in place on a screen, one line every 15 seconds in a log file."""
+"""Printed lines and progress bars of the commands: bars update in place, or print a line every 15 s in a log."""
 
+import contextlib
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -7,6 +9,15 @@ from typing import Any
 import tqdm
 
 _SECONDS = 15  # between two lines of a log file
+
+
+def say(text: str) -> None:
+    """Prints, also where nobody reads any more (`| head`): the work goes on, and what follows goes nowhere."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        with contextlib.suppress(OSError, AttributeError):  # of a stream that is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def progress(items: Iterable[Any] | None = None, **options: Any) -> tqdm.tqdm:

@@ -3,6 +3,7 @@
 import pathlib
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.files import read_bytes
@@ -97,38 +98,12 @@ def depth_image(
 def undo_motion(points: np.ndarray, velo_from_previous: np.ndarray) -> np.ndarray:
     """The points [n 3] at the frame's time, float64 (see `depth_image`)."""
     share = (np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi))[:, None]
-    vector = rotation_vector(velo_from_previous[:3, :3])
-    angle = np.linalg.norm(vector)
-    moved = share * velo_from_previous[:3, 3]
-    if angle < 1e-12:
-        return points + moved
-    axis = vector / angle
-    # Rodrigues: R p = p cos + (k x p) sin + k (k . p) (1 - cos)
-    cosine, sine = np.cos(share * angle), np.sin(share * angle)
-    along = (points @ axis)[:, None]
-    crossed = points @ np.cross(axis, np.eye(3))  # rows k x p
-    return points * cosine + crossed * sine + axis * along * (1 - cosine) + moved
+    vector = Rotation.from_matrix(velo_from_previous[:3, :3]).as_rotvec()
+    return Rotation.from_rotvec(share * vector).apply(points) + share * velo_from_previous[:3, 3]
 
 
 def _may_be_seen(points: np.ndarray, velo_from_previous: np.ndarray, camera_from_velo: np.ndarray) -> np.ndarray:
     reach = np.linalg.norm(velo_from_previous[:3, 3])
-    turn = np.linalg.norm(rotation_vector(velo_from_previous[:3, :3]))
+    turn = Rotation.from_matrix(velo_from_previous[:3, :3]).magnitude()
     z = points @ camera_from_velo[2, :3] + camera_from_velo[2, 3]
     return z > -0.51 * (reach + turn * np.linalg.norm(points, axis=1))
-
-
-def rotation_vector(rotation: np.ndarray) -> np.ndarray:
-    """[3] axis times angle (0 to pi) of a rotation matrix [3 3]."""
-    twice_sine = np.array(
-        [rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]]
-    )
-    sine, cosine = np.linalg.norm(twice_sine) / 2, (np.trace(rotation) - 1) / 2
-    angle = np.arctan2(sine, cosine)
-    if sine > 1e-6:
-        return twice_sine / (2 * sine) * angle
-    if cosine > 0:
-        return twice_sine / 2
-    # A half turn: R = 2 k k^T - 1, so the longest column of R + 1 points along the axis.
-    columns = rotation + np.eye(3)
-    axis = columns[:, np.argmax(np.linalg.norm(columns, axis=0))]
-    return axis / np.linalg.norm(axis) * angle

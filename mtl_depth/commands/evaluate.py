@@ -11,6 +11,7 @@ from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator, model_card, odometry, score_tables
 from mtl_depth.prediction.predictor import flip_of
 from mtl_depth.runtime import disk, log, record
+from mtl_depth.runtime.devices import Devices
 from mtl_depth.tasks import assemble
 
 
@@ -55,16 +56,12 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
     data = dataclasses.replace(config.data, size=perceiver.size)
     _, tasks = assemble(perceiver.config.model, with_crop(perceiver.config.tasks, config.tasks))
     dataset = dataset_reader.open_dataset(data)
+    devices = Devices()
     result = evaluator.measure(
-        perceiver.answer,
-        tasks,
-        dataset,
-        data,
-        split=evaluation.split,
-        batch_size=evaluation.batch_size,
-        crop=config.tasks.depth.crop if config.tasks.depth else "",
-        flip=perceiver.flip,
-    )
+        perceiver.on(devices).answer, tasks, dataset, data, split=evaluation.split, batch_size=evaluation.batch_size,
+        devices=devices,
+    )  # fmt: skip
+    result |= {"recipe": evaluator.recipe(config.tasks, flip=perceiver.flip)}
     if perceiver.network is not None and perceiver.network.pose is not None:
         motion = odometry.measure(
             perceiver.motion, dataset, data, split=evaluation.split, batch_size=evaluation.batch_size

@@ -12,13 +12,14 @@ from jaxtyping import Float
 
 from mtl_depth import inference
 from mtl_depth.config import Config
-from mtl_depth.data import footage
+from mtl_depth.data import footage, intrinsics
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import score_tables
 from mtl_depth.evaluation.evaluator import FLIPPED
-from mtl_depth.image import resize_bilinear
 from mtl_depth.media import inputs
 from mtl_depth.metrics import depth as metrics
+from mtl_depth.metrics.pixels import enlarged
+from mtl_depth.prediction import cameras
 from mtl_depth.prediction.predictor import flip_of
 from mtl_depth.runtime import disk, log
 from mtl_depth.tasks.base import add
@@ -28,6 +29,7 @@ SUFFIX = "_depth"  # optional end of the name of a depth map, as in the names of
 RESULT = "evaluation_own.json"
 NAMED = 5  # unmatched pictures that are listed by name
 NEAREST, FARTHEST = 1e-3, 80.0  # metres between which truth counts
+CONTRARY = -0.3  # correlation of truth and prediction, the median over pictures, that no network which sees has
 SAME_SHAPE = 0.01  # relative difference of width / height up to which a truth shows the whole picture
 RECIPE = (
     "Depth truth: {truth} (scale {scale:g}). Predicted disparity resized bilinearly to the truth's size. Scored where "
@@ -38,7 +40,13 @@ RECIPE = (
 
 
 def run(
-    config: Config, workdir: str | pathlib.Path, *, input: str | None, truth: str | pathlib.Path, scale: float = 256.0
+    config: Config,
+    workdir: str | pathlib.Path,
+    *,
+    input: str | None,
+    truth: str | pathlib.Path,
+    scale: float = 256.0,
+    camera: str = "",
 ) -> dict[str, Any]:
     """Prints the scores and saves them as `workdir`/evaluation_own.json.
 
@@ -46,8 +54,10 @@ def run(
         config: weights, checkpoint, flip, batch size and crop; the model is the run's own.
         workdir: the run.
         input: the pictures, as `footage.find` takes them.
-        truth: folder of NAME.png (16 bits) or NAME.npy for pictures NAME.*; NAME_depth.* works too. 0: not measured.
-        scale: value of a PNG (or of an integer .npy) for one metre; floats of a .npy are metres.
+        truth: folder of NAME.png (16 bit) or NAME.npy for pictures NAME.*; NAME_depth will do too. 0: not measured.
+        scale: units of a PNG (or of an integer .npy) in a metre; floats of a .npy are metres.
+        camera: intrinsics of the pictures as `cameras.find` takes them, on which the metres of a model with a canonical
+            focal length depend; by default those of its data set, or a stated guess.
 
     Returns:
         The saved content.
@@ -57,8 +67,10 @@ def run(
     """
     if not input:
         raise UserError("--truth=FOLDER needs the pictures too: --input=FOLDER.")
-    if not scale > 0:
-        raise UserError(f"--truth_scale={scale:g} must be positive: the value of a PNG for one metre, 256 in KITTI.")
+    if not 0 < scale < np.inf:
+        raise UserError(
+            f"--truth_scale={scale:g} has to be positive and finite: units of the PNG in a metre, 256 in KITTI."
+        )
     found, truths = inputs.find(input), _find_truth(footage.expand(truth))
     matched = {name: _the_only(name, truths[name]) for name in found.names if name in truths}
     if not matched:
@@ -68,6 +80,8 @@ def run(
         )
     if found.remark:
         log.say(found.remark)
+    if camera:
+        intrinsics.check(camera)
     disk.check_writable(pathlib.Path(workdir))  # before hours of work
     perceiver = inference.load_perceiver(
         config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=flip_of(config)
@@ -75,7 +89,15 @@ def run(
     if perceiver.config.tasks.depth is None:
         raise UserError(f"{config.weights or workdir} has no depth task; give the --workdir of a run with one.")
     crop = config.tasks.depth.crop if config.tasks.depth else ""
-    sums, ratios, covered = None, [], []
+    needs_camera = perceiver.canonical_focal is not None
+    camera_of = cameras.find(
+        perceiver.config,
+        camera or None,
+        speak=needs_camera,
+        focal_scale=perceiver.focal_scale,
+        run=None if config.weights else pathlib.Path(workdir),
+    )
+    sums, ratios, covered, agreement = None, [], [], []
     batch_size = min(config.evaluation.batch_size, len(matched))
     read = ((name, image) for name, image in _pictures(found) if name in matched)
     with log.progress(total=len(matched), desc="evaluate", unit="picture") as bar:
@@ -83,15 +105,18 @@ def run(
             truths_of = [read_truth(matched[name], scale=scale) for name, _ in batch]
             for (name, image), measured in zip(batch, truths_of):
                 check_shape(matched[name], measured, image)
-            answers = perceiver.perceive_padded([image for _, image in batch], batch_size=batch_size)
+            images = [image for _, image in batch]
+            matrices = [camera_of(image.shape[:2]) for image in images] if needs_camera else None
+            answers = perceiver.perceive_padded(images, batch_size=batch_size, intrinsics=matrices)
             for measured, depth in zip(truths_of, answers["depth"]):
-                resized = 1 / np.asarray(resize_bilinear(jnp.asarray(1 / depth), size=measured.shape))
+                resized = 1 / np.asarray(enlarged(jnp.asarray(1 / depth)[None], size=measured.shape)[0])
                 sums = add(sums, frame_sums(measured, resized, crop or None))
                 inside = metrics.crop_mask(measured.shape, crop or None)
                 known = (measured > NEAREST) & (measured < FARTHEST) & inside
                 covered.append(float(known.sum() / inside.sum()))
                 if known.any():
                     ratios.append(float(np.median(measured[known]) / np.median(resized[known])))
+                    agreement.append(metrics.correlation(measured[known], resized[known]))
             bar.update(len(batch))
     depth = {name: metrics.mean_errors(entry) for name, entry in sums.items()}
     if not all(depth.values()):
@@ -103,7 +128,8 @@ def run(
         "depth": depth,
         "coverage": float(np.mean(covered)),
         "scale": metrics.summarise_ratios(ratios),
-        "metric": perceiver.metric and perceiver.canonical_focal is None,
+        "metric": perceiver.metric and (not needs_camera or bool(camera)),
+        "correlation": float(np.median(agreement)),
         "unmatched": unmatched,
         "recipe": RECIPE.format(truth=truth, scale=scale, crop=crop or "no") + FLIPPED[perceiver.flip],
     }
@@ -125,6 +151,11 @@ def remarks(result: dict[str, Any], *, truths: int) -> list[str]:
         f"{scale['spread'] / scale['median']:.0%})"
         + ("." if result["metric"] else "; this model's depth has no metres, read the median-scaled row."),
     ]
+    if result["correlation"] < CONTRARY:
+        sentences.append(
+            f"warning: truth grows where the prediction shrinks (their logarithms correlate by "
+            f"{result['correlation']:.2f}); is it disparity instead of depth, or upside down?"
+        )
     if unmatched:
         names = ", ".join(unmatched[:NAMED]) + (", ..." if len(unmatched) > NAMED else "")
         sentences.append(f"{len(unmatched)} pictures have no truth and were left out: {names}.")

@@ -22,6 +22,7 @@ from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import submission
 from mtl_depth.models.encoder import translatable
+from mtl_depth.prediction import output_folder
 from mtl_depth.prediction.predictor import Perceiver, flip_of, make_perceive
 from mtl_depth.runtime import log
 
@@ -29,6 +30,7 @@ MONODEPTH2_RANGE = (0.1, 100.0)  # nearest and farthest depth, the defaults of M
 PLATFORMS = ("cpu", "cuda", "tpu")  # that an exported StableHLO program runs on
 PREDICTIONS = ("depth", "labels", "instances", "scores")
 READABLE = datetime.timedelta(days=182)  # what jax.export promises of serialized programs: six months
+MOST_IMAGES = 4096  # of --batch
 OPSET = 23  # of ONNX; onnxruntime reads it from release 1.23 on
 
 
@@ -50,14 +52,15 @@ def run(
         batch: batch size of an exported program: `free` or a number.
 
     Raises:
-        UserError: no such format, no run or weights, or a network that the format cannot hold.
+        UserError: no such format, no run or weights, a network that the format cannot hold, or a file of the user's own
+            that would be lost.
     """
     if format not in FORMATS:
         raise UserError(f"--format={format} does not exist; there are {', '.join(FORMATS)}.")
     if output is None:
         raise UserError("--output=DIR is needed: the folder to export into.")
-    if batch != "free" and not (batch.isdigit() and int(batch) > 0):
-        raise UserError(f"--batch={batch} is neither free nor a number of images; give one of them.")
+    if batch != "free" and not (batch.isdecimal() and 0 < int(batch) <= MOST_IMAGES):
+        raise UserError(f"--batch={batch} is neither free nor a number of images up to {MOST_IMAGES}; give one.")
     perceiver = inference.load_perceiver(
         config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=flip_of(config)
     )
@@ -68,12 +71,14 @@ def run(
         raise UserError(
             f"--output is the folder of config.weights, {output}, whose files would be overwritten; give another one."
         )
+    output_folder.check_replaceable(output, FILES[format])
     output.mkdir(parents=True, exist_ok=True)
     if config.data.manual_dir:
         data = dataclasses.replace(perceiver.config.data, manual_dir=config.data.manual_dir)
         perceiver = dataclasses.replace(perceiver, config=dataclasses.replace(perceiver.config, data=data))
     FORMATS[format](perceiver, output, None if batch == "free" else int(batch))
-    log.say(f"exported to {output}: {', '.join(sorted(file.name for file in output.iterdir()))}")
+    output_folder.note_exported(output, FILES[format])
+    log.say(f"exported to {output}: {', '.join(name for name in FILES[format] if (output / name).exists())}")
 
 
 def write_safetensors(
@@ -229,6 +234,13 @@ def depth_range(perceiver: Perceiver) -> tuple[float, float]:
     return farthest, nearest
 
 
+FILES = {
+    "monodepth2": ("encoder.pth", "depth.pth", "pose_encoder.pth", "pose.pth"),
+    "onnx": ("model.onnx", "model.json"),
+    "safetensors": ("model.safetensors",),
+    "stablehlo": ("model.stablehlo", "model.json"),
+    "kitti360": ("semantic", "instance"),
+}  # that a format writes
 FORMATS: dict[str, Callable[[Perceiver, pathlib.Path, int | None], None]] = {
     "monodepth2": write_monodepth2,
     "onnx": write_onnx,

@@ -23,6 +23,7 @@ from mtl_depth.prediction.cameras import Camera
 from mtl_depth.prediction.output_folder import OutputFolder
 from mtl_depth.prediction.predictor import Perceiver, flip_of
 from mtl_depth.prediction.results import Prediction
+from mtl_depth.prediction.temporal_filter import TemporalFilter
 from mtl_depth.runtime import log
 from mtl_depth.viewer import document, frames
 
@@ -59,6 +60,7 @@ def run(
     *,
     write: Iterable[str] = (),
     camera: str = "",
+    smooth: bool = False,
 ) -> None:
     """Predicts for a picture, a folder, a pattern or a video, or for frames of the evaluation split without an input.
 
@@ -71,15 +73,16 @@ def run(
         write: names from `WRITES`, or `all`; the default depends on the input. Of evaluation frames only the figure
             and the page are written.
         camera: intrinsics as `cameras.find` takes them; by default the data set's, or an assumption that is printed.
+        smooth: blends the depth of each frame with that of the frames before it (`TemporalFilter`).
 
     Raises:
-        UserError: there are no run or weights, no input can be read, `write` has an unknown name, or the output lies
-            among the input.
+        UserError: there are no run or weights, no input can be read, `write` has an unknown name, the output lies among
+            the input, or there is nothing to smooth.
     """
     if unknown := set(write) - {*WRITES, "all"}:
         raise UserError(f"--write={','.join(sorted(unknown))} does not exist; there are all, {', '.join(WRITES)}.")
     if camera:
-        intrinsics.read(camera, size=(480, 640))  # for any size: reports a mistake before any work
+        intrinsics.check(camera)  # before any work
     target = pathlib.Path(os.path.expanduser(output or pathlib.Path(workdir) / "pictures"))
     found = None if input is None else inputs.find(input)
     if found is not None:
@@ -92,8 +95,14 @@ def run(
     unit = "in metres" if metric else "up to scale, not in metres: the model was trained without metric scale"
     if perceiver.metric and not metric:
         unit = "up to scale, not in metres: metres need the camera's --intrinsics"
-    if perceiver.config.tasks.depth is not None:
+    has_depth = perceiver.config.tasks.depth is not None
+    if has_depth:
         log.say(f"Depth is {unit}.")
+    if smooth and (found is None or len(found.names) < 2 or not has_depth):
+        raise UserError("--smooth is for depth of a video, or of a folder of frames in order; give one as --input.")
+    steady = TemporalFilter(perceiver) if smooth else None
+    if steady is not None:
+        log.say(f"--smooth: the depth of each frame is blended with the last one's, {steady.described}.")
     wanted = set(WRITES if "all" in write else write or (OF_VIDEOS if found and found.rate else OF_PICTURES))
     if found is None:
         seen, camera_of = evaluation_frames(perceiver, config, batch_size=config.evaluation.batch_size)
@@ -102,7 +111,7 @@ def run(
     else:
         if found.remark:
             log.say(found.remark)
-        needs_camera = bool(wanted & {"cloud", "page"}) and perceiver.config.tasks.depth is not None
+        needs_camera = (bool(wanted & {"cloud", "page"}) or smooth) and has_depth
         camera_of = cameras.find(
             perceiver.config,
             camera or None,
@@ -112,8 +121,9 @@ def run(
         )
         folder = output_folder.open_folder(target)
         seen = predict_footage(
-            perceiver, found, folder, wanted, camera_of, batch_size=config.evaluation.batch_size, metric=metric
-        )
+            perceiver, found, folder, wanted, camera_of, batch_size=config.evaluation.batch_size, metric=metric,
+            steady=steady,
+        )  # fmt: skip
         source = pathlib.Path(input).name
     figure = make_figure(seen)
     if "figure" in wanted:
@@ -189,6 +199,7 @@ def predict_footage(
     *,
     batch_size: int,
     metric: bool,
+    steady: TemporalFilter | None = None,
 ) -> list[Prediction]:
     """Predicts for every picture and writes its files; pictures that cannot be read are reported and left out.
 
@@ -211,6 +222,11 @@ def predict_footage(
             images = [image for _, _, image in batch]
             matrices = [camera_of(image.shape[:2]) for image in images] if perceiver.canonical_focal else None
             predictions = perceiver.perceive_padded(images, batch_size=batch_size, intrinsics=matrices)
+            if steady is not None:
+                rows = zip(images, predictions["depth"])
+                predictions["depth"] = np.stack(
+                    [steady(image, depth, camera_of(image.shape[:2])) for image, depth in rows]
+                )
             for row, (index, seconds, image) in enumerate(batch):
                 name = found.name(index)
                 one = results.make(perceiver, predictions, row, image, name=name, nearest=nearest, metric=metric)
@@ -246,6 +262,8 @@ def _remarks(found: Footage, film: Film | None, *, count: int, saturated: int) -
         yield f"{found.files[0]} promises {total} frames, and {count} could be decoded; the results are of these."
     elif count < total:
         yield f"{total - count} of {total} pictures were left out."
+    if film is not None and found.rate is None and (reason := found.doubt()):
+        yield f"depth.webm may not be in the order of time: {reason}."
     if film is not None and (film.repeated or film.left_out):
         yield (
             f"The frames of {found.files[0]} are not evenly spaced in time; depth.webm has {found.rate:.4g} a second, "

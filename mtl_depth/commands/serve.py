@@ -37,8 +37,9 @@ def run(config: Config, workdir: str | pathlib.Path, *, host: str, port: int, ca
     app = make_app(config, workdir, host=host, camera=camera)
     try:
         listener = socket.create_server((host, port))
-    except OSError as error:
-        raise UserError(f"--port={port} of --host={host} cannot be used ({error.strerror}); give another.") from None
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or "ports are 0 to 65535"
+        raise UserError(f"--port={port} of --host={host} cannot be used ({reason}); give another.") from None
     with listener:
         name = f"http://{host}:{listener.getsockname()[1]}"
         if host not in LOCAL:

@@ -18,7 +18,7 @@ from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator
 from mtl_depth.models.camera import describe
 from mtl_depth.prediction import predictor
-from mtl_depth.runtime import log, record, replay_file
+from mtl_depth.runtime import log, loggers, record, replay_file
 from mtl_depth.runtime.checkpoint import BEST, Checkpoints
 from mtl_depth.runtime.devices import Devices, gather
 from mtl_depth.training import monitor
@@ -39,7 +39,8 @@ class Report:
         self._assembly, self._config, self._workdir, self._dataset = assembly, config, workdir, dataset
         self._devices, self._checkpoints, self._writes = devices, checkpoints, writes
         notes = checkpoints.notes(start) if writes and start else {}
-        self.board = log.Log(workdir, step=start, notes=notes) if writes else log.Silent()
+        further = loggers.open_loggers(config.log, workdir, configuration.to_dict(config)) if writes else ()
+        self.board = log.Log(workdir, step=start, notes=notes, further=further) if writes else log.Silent()
         self._perceive = predictor.make_perceive(assembly.network, assembly.tasks, flip=predictor.flip_of(config))
         self._look = jax.jit(functools.partial(assembly.network.apply, train=False))
         self._scored = self._frames_to_score()
@@ -120,20 +121,18 @@ class Report:
         self.board.close()
 
     def _evaluation(self, state: TrainState) -> dict[str, Any]:
-        """The content of evaluation.json, {} if there is nothing to score against.
-
-        Every process computes it, so that none waits for another.
-        """
+        """The content of evaluation.json, the same on all processes; {} if there is nothing to score against."""
         if not self._scored:
             return {}
-        config, tasks = self._config, self._assembly.tasks
-        variables = self._devices.first_copy({"params": state.params, "batch_stats": state.batch_stats})
-        return evaluator.measure(
+        config, tasks, devices = self._config, self._assembly.tasks, self._devices
+        variables = {"params": state.params, "batch_stats": state.batch_stats}
+        variables = devices.place_state(devices.first_copy(variables))
+        evaluation = evaluator.measure(
             functools.partial(self._perceive, variables), tasks, self._dataset, config.data,
             split=config.evaluation.split, batch_size=config.evaluation.batch_size, studied=self._studied,
-            crop=config.tasks.depth.crop if config.tasks.depth else "", flip=predictor.flip_of(config),
-            progress=self._writes,
+            devices=devices, progress=self._writes,
         )  # fmt: skip
+        return evaluation | {"recipe": evaluator.recipe(config.tasks, flip=predictor.flip_of(config))}
 
     def _frames_to_score(self) -> int:
         """The number of frames that can be scored; prints a message if there are none."""

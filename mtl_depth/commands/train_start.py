@@ -2,23 +2,71 @@
 
 import functools
 import math
-from collections.abc import Iterator
-from typing import Any
+import pathlib
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from mtl_depth import config as configuration
 from mtl_depth import data, inference, pretrained
+from mtl_depth.commands import dataset_defaults
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator
-from mtl_depth.runtime import log, settings
+from mtl_depth.runtime import log, settings, trace
 from mtl_depth.runtime.checkpoint import Checkpoints
 from mtl_depth.runtime.devices import Devices, agree_on, broadcast
 from mtl_depth.training import initial
 from mtl_depth.training import state as states
-from mtl_depth.training.assembly import Assembly
+from mtl_depth.training.assembly import Assembly, assemble_run
 from mtl_depth.training.optimizer import learning_rate, rates
+
+
+class Plan(NamedTuple):
+    """A training that can begin.
+
+    Attributes:
+        config: all settings, those that were inherited or taken from the data set included.
+        given: the network whose weights it starts from, if any.
+        devices: of this process.
+        assembly: what the settings become.
+        dataset: the opened data set.
+        clips: how many there are to train on.
+        steps: length of the run.
+    """
+
+    config: configuration.Config
+    given: inference.Perceiver | None
+    devices: Devices
+    assembly: Assembly
+    dataset: data.Dataset
+    clips: int
+    steps: int
+
+
+def plan(config: configuration.Config, workdir: pathlib.Path, *, typed: Collection[str] | None) -> Plan:
+    """Checks everything that can be checked before the first step, and writes nothing.
+
+    Args:
+        config: as it was given.
+        workdir: folder of the run.
+        typed: settings of the command line; what it leaves open is taken from the data set. None: nothing is.
+
+    Raises:
+        UserError: a setting that cannot work, or a data set that is not there or has no clip to train on.
+    """
+    given = inference.load_perceiver(config.initial_weights) if config.initial_weights else None
+    config = config if given is None else initial.inherit(config, given.config)
+    devices = Devices(config.train.devices)
+    check_settings(config, devices)
+    assembly = assemble_run(config)  # mistakes in the settings are reported before those of the data set
+    if typed is not None:
+        config = dataset_defaults.adopt(config, workdir, typed=typed)
+        assembly = assemble_run(config)
+    dataset = data.open_dataset(config.data)
+    clips = count_clips(config, dataset, assembly.reads)
+    return Plan(config, given, devices, assembly, dataset, clips, count_steps(config.train, clips))
 
 
 def check_settings(config: configuration.Config, devices: Devices) -> None:
@@ -26,6 +74,7 @@ def check_settings(config: configuration.Config, devices: Devices) -> None:
     if config.weights:
         raise UserError("config.weights cannot be trained; to start from weights, set config.model.encoder_weights.")
     settings.check(config)
+    trace.parse(config.train.profile)
     evaluator.check_split(config.evaluation.split)
     devices.check_batch(config.train.batch_size, parts=config.train.accumulate)
     if any(side % 32 for side in config.data.size):
@@ -88,10 +137,10 @@ def first_state(
 
     A new state starts from the weights of `given` as far as they fit, or else from those of the encoder.
     """
-    state = jax.jit(assembly.create)(jax.random.key(assembly.config.train.seed))
-    step = agree_on(lambda: checkpoints.newest() or 0)
+    key, step = jax.random.key(assembly.config.train.seed), agree_on(lambda: checkpoints.newest() or 0)
     if step:
-        return checkpoints.restore(step, state), step
+        return checkpoints.restore(step, assembly.shapes()._replace(key=key)), step
+    state = jax.jit(assembly.create)(key)
     model = assembly.config.model
     variables: dict[str, Any] = {"params": state.params, "batch_stats": state.batch_stats}
 

@@ -71,19 +71,30 @@ def train_batches(
 
 
 def evaluation_batches(
-    dataset: Dataset, data: Data, *, split: str, reads: Reads, batch_size: int, images: bool = True
+    dataset: Dataset,
+    data: Data,
+    *,
+    split: str,
+    reads: Reads,
+    batch_size: int,
+    images: bool = True,
+    process_index: int = 0,
+    process_count: int = 1,
 ) -> Iterator[Batch]:
     """Batches of the single frames of a split that have some of the truth in `reads`, in order, each once.
 
     `image` is b 1 h w 3, and absent if `images` is false. Labels and depth have their full size. The last batch may be
-    smaller.
+    smaller. Several processes take the batches in turn.
     """
     import grain
 
     reads = reads - {"source_from_target"}
     loader = Loader(dataset.path, dataset.metadata, tuple(data.size), reads, labels_full_size=True, images=images)
     plan = evaluation_frames(dataset, data, split=split, reads=reads)
-    return _iterate(grain.MapDataset.source(plan).map(loader).batch(batch_size), data) if plan else iter(())
+    if len(plan) <= process_index * batch_size:
+        return iter(())
+    batches = grain.MapDataset.source(plan).map(loader).batch(batch_size)
+    return _iterate(batches[process_index::process_count], data)
 
 
 def pair_batches(dataset: Dataset, data: Data, *, split: str, batch_size: int) -> Iterator[Batch]:

@@ -127,6 +127,8 @@ def _open_one(data: Data) -> Dataset:
         found = dict(builder.info.metadata)
         fault = metadata.fault(found, {name: split.num_examples for name, split in builder.info.splits.items()})
     except Exception as error:  # TFDS raises many kinds of errors for a damaged file
+        if isinstance(error, OSError) and error.strerror and not isinstance(error, FileNotFoundError):
+            raise UserError(f"{path} cannot be read ({error.strerror}); the data set may be intact.") from None
         fault = f"{type(error).__name__}: {error}".splitlines()[0][:120]
     if fault:
         raise UserError(f"{path} is damaged ({fault}); {again}")

@@ -1,19 +1,20 @@
 """Scores a network on a split of the data set."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
 from mtl_depth import data as dataset_reader
-from mtl_depth.config import Data
+from mtl_depth.config import Data, Tasks
 from mtl_depth.errors import UserError
 from mtl_depth.prediction.loading import load_perceiver
 from mtl_depth.prediction.predictor import Perceiver, fill_up, make_perceive, perceive_padded, to_float
 from mtl_depth.runtime import log
-from mtl_depth.runtime.devices import prefetch
+from mtl_depth.runtime.devices import Devices, interleave, prefetch
 from mtl_depth.tasks.base import Arrays, Sums, Task, add
 
 __all__ = ["Perceiver", "check_split", "load_perceiver", "make_perceive", "measure", "perceive_padded", "study"]
@@ -42,26 +43,27 @@ def measure(
     split: str,
     batch_size: int,
     studied: dict[str, Any] | None = None,
-    crop: str = "",
-    flip: bool | str = False,
+    devices: Devices | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Scores predictions on the frames of a split that have any truth the tasks are scored against.
 
+    Several devices predict a batch each, and several processes take turns. The sums of the batches are added up in
+    their order, so that the numbers are those of one device.
+
     Args:
-        perceive: (image[b h w 3] in [0, 1], fx / width [b]) -> predictions; called with `batch_size` images each time.
+        perceive: (image[b h w 3] in [0, 1], fx / width [b]) -> predictions; called with `batch_size` images for each
         tasks: the tasks whose `metrics` are computed.
         dataset: an opened data set.
         data: the section of the configuration that it was opened with.
         split: train, val or test.
-        batch_size: frames at a time.
+        batch_size: frames at a time on a device.
         studied: the result of `study`; None: it is computed now.
-        crop: the crop that depth is scored inside, to be stated in the recipe.
-        flip: how `perceive` averages with the prediction for the mirrored picture, to be stated there too.
+        devices: that predict; None: the first.
         progress: whether to show a progress bar.
 
     Returns:
-        The content of evaluation.json; docs/architecture.md lists its keys.
+        The content of evaluation.json without the recipe; docs/architecture.md lists its keys.
 
     Raises:
         UserError: there is no such split, or it has no truth.
@@ -77,32 +79,43 @@ def measure(
         )
     if studied is None:
         studied = study(tasks, dataset, data, batch_size=batch_size, progress=progress)
-    sums: Sums = {task.name: None for task in tasks}
-    read = prefetch(
-        dataset_reader.evaluation_batches(dataset, data, split=split, reads=reads, batch_size=batch_size),
-        lambda batch: (*seen(batch, batch_size=batch_size), batch),
-    )
+    devices = devices or Devices(1)
+    batches = dataset_reader.evaluation_batches(
+        dataset, data, split=split, reads=reads, batch_size=batch_size,
+        process_index=jax.process_index(), process_count=jax.process_count(),
+    )  # fmt: skip
+    groups = iter(lambda: list(itertools.islice(batches, len(devices))), [])
+    read = prefetch(groups, lambda group: (*devices.place_rows(seen(group, rows=batch_size * len(devices))), group))
+    found: list[Sums] = []
     with log.progress(total=total, desc=f"evaluate {split}", unit="frame", disable=not progress) as bar:
-        perceived = ((dict(perceive(image, focal)), batch) for image, focal, batch in read)
+        perceived = ((devices.shares(dict(perceive(image, focal))), group) for image, focal, group in read)
         measured = (
             ({task.name: task.metrics.measure(predictions, batch, studied[task.name]) for task in tasks}, batch)
-            for predictions, batch in delayed_by_one(perceived)
+            for shares, group in delayed_by_one(perceived)
+            for predictions, batch in zip(shares, group)
         )
-        for found, batch in delayed_by_one(measured):
-            for name, entry in _on_host(found).items():
-                sums[name] = add(sums[name], entry)
-            bar.update(len(batch["image"]))
+        for sums, batch in delayed_by_one(measured):
+            found.append(_on_host(sums))
+            bar.update(min(len(batch["image"]) * jax.process_count(), total - bar.n))
+    sums: Sums | None = None
+    for each in interleave(found):
+        sums = add(sums, each)
     sections = {}
     for task in tasks:
         sections |= task.metrics.summarise(sums[task.name])
-    return {"split": split, "frames": total, **sections, "recipe": RECIPE.format(crop=crop or "no") + FLIPPED[flip]}
+    return {"split": split, "frames": total, **sections}
 
 
-def seen(batch: Arrays, *, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures of a batch in [0, 1] and their fx / width, filled up to `batch_size`."""
-    image = batch["image"][:, 0]
-    focal = (batch["intrinsics"][:, 0, 0] / image.shape[2]).astype(np.float32)
-    return tuple(fill_up(values, batch_size=batch_size) for values in (to_float(image), focal))
+def recipe(tasks: Tasks, *, flip: bool | str) -> str:
+    """How the numbers are computed: the crop that depth is scored in, and the average with the mirrored picture."""
+    return RECIPE.format(crop=(tasks.depth.crop if tasks.depth else "") or "no") + FLIPPED[flip]
+
+
+def seen(batches: Sequence[Arrays], *, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """The pictures of some batches in [0, 1] and their fx / width, filled up to `rows`."""
+    image = np.concatenate([batch["image"][:, 0] for batch in batches])
+    focal = np.concatenate([batch["intrinsics"][:, 0, 0] for batch in batches]) / image.shape[2]
+    return tuple(fill_up(values, batch_size=rows) for values in (to_float(image), focal.astype(np.float32)))
 
 
 def delayed_by_one(items: Iterable[Item]) -> Iterator[Item]:

@@ -1,5 +1,6 @@
 """The content of evaluation.json as text: aligned tables, and a statement for each trivial predictor not beaten."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,8 @@ def show(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for the rest of the process)
+        with contextlib.suppress(OSError, AttributeError):  # of a stream that is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def summary(evaluation: Mapping[str, Any]) -> str:

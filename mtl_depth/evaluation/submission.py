@@ -17,7 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Integer, UInt8
 
+from mtl_depth.data import footage
 from mtl_depth.errors import UserError
+from mtl_depth.image import resize_nearest
 from mtl_depth.media import image_files
 from mtl_depth.prediction.predictor import to_float
 from mtl_depth.runtime import log
@@ -62,7 +64,7 @@ def write(
                 if "labels" in answers:
                     write_semantic(output / "semantic" / f"{stem}.png", label_ids(answers, row, images.shape[1:3]))
                 if "instances" in answers:
-                    values = image_files.resize_nearest(answers["instances"][row], size=images.shape[1:3])
+                    values = resize_nearest(answers["instances"][row], size=images.shape[1:3])
                     write_instances(output / "instance", stem, values, answers["scores"][row])
             bar.update(len(part))
     return len(found)
@@ -72,9 +74,13 @@ def test_pictures(root: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
     """(`0008_0000000002`, file) of every test picture, drive by drive, frame by frame."""
     for drive in sorted((root / "data_2d_test").glob("*")):
         if match := _DRIVE.search(drive.name):
-            for path in sorted((drive / "image_00" / "data_rect").glob("*.png")):
-                if path.stem.isdecimal():  # else left by another system, as ._0000000002.png is
-                    yield f"{match[1]}_{int(path.stem):010d}", path
+            folder = drive / "image_00" / "data_rect"
+            files, unread = footage.list_folder(folder, (".png", ".jpg", ".jpeg")) if folder.is_dir() else ([], {})
+            others = [path.name for path in files if not path.stem.isdecimal()]
+            if unread or others:
+                unread |= {"not named by a number": others} if others else {}
+                log.say(f"warning: {footage.remark(folder, unread)}.")
+            yield from ((f"{match[1]}_{int(path.stem):010d}", path) for path in files if path.stem.isdecimal())
 
 
 def label_ids(answers: Mapping[str, Any], row: int, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
@@ -82,7 +88,7 @@ def label_ids(answers: Mapping[str, Any], row: int, size: tuple[int, int]) -> UI
     if "semantic" in answers:
         picture = {"semantic": jnp.asarray(answers["semantic"][row : row + 1])}
         return ID_FROM_TRAIN_ID[np.asarray(classes_at(picture, size=size))[0]]
-    return image_files.resize_nearest(answers["labels"][row], size=size).astype(np.uint8)
+    return resize_nearest(answers["labels"][row], size=size).astype(np.uint8)
 
 
 def write_semantic(path: pathlib.Path, labels: UInt8[np.ndarray, "h w"]) -> None:

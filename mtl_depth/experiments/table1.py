@@ -1,8 +1,8 @@
 """`python -m mtl_depth.experiments.table1 --scale=small`: the study of Table 1 on synthetic data.
 
-Draws two synthetic cities, trains depth alone and together with semantics, instances and both, over several seeds with
-the same budget, weights, batches and augmentation for all variants of a seed, scores them on a held-out street, and
-writes out/table1_small/report.md. The same command resumes an interrupted one, also in the middle of training.
+Draws synthetic cities, trains depth alone and together with semantics, instances and both, over several seeds with the
+same budget, weights, batches and augmentation for all variants of a seed, scores them on held-out streets, and writes
+out/table1_small/report.md. The same command resumes an interrupted study, also in the middle of training.
 """
 
 import argparse
@@ -41,13 +41,15 @@ def run(
         try:
             if scale.announce and not (out / "runs").exists():
                 announce(scale)
-            data_dir, held_out_dir = (make_city(out, which, scale, deadline) for which in ("city", "held_out"))
+            cities = [make_city(out, seed, scale, deadline) for seed in scale.cities]
+            streets = [make_city(out, seed, scale, deadline, held_out=True) for seed in scale.held_out]
+            data_dir = ",".join(map(str, cities))
             for done, (name, seed) in enumerate(runs):
                 log.say(f"{done} of {len(runs)} trainings done")
                 train_run(scale, out, name, seed, data_dir, deadline)
             for name, seed in runs:  # only now: nothing is chosen by the held-out street
                 deadline.check()
-                scoring.score(folder_of(out, name, seed), held_out_dir)
+                scoring.score(folder_of(out, name, seed), streets)
         except Stopped:
             finished = False
             log.say("Stopped, everything is saved; run the same command to resume.")
@@ -75,25 +77,28 @@ def announce(scale: Scale) -> None:
     steps = scale.steps or 20 * -(-scale.train_frames // scale.batch_size)
     hours = {}
     for name, arm in VARIANTS.items():
-        config = variants.configuration(scale, arm, seed=0, data_dir=pathlib.Path())
+        config = variants.configuration(scale, arm, seed=0, data_dir="")
         rate = speed.steps_a_second(config)
         hours[name] = steps / rate / 3600
         log.say(f"{arm.title}: {rate:.3g} steps per second without reading, {steps} steps take {hours[name]:.3g} h")
     log.say(f"A whole seed of all four variants takes {sum(hours.values()):.3g} h.")
 
 
-def make_city(out: pathlib.Path, which: str, scale: Scale, deadline: Deadline) -> pathlib.Path:
-    """Draws one of the two cities and builds its data set, unless that is done; returns the data set's folder."""
-    built = out / f"{which}_tfds"
-    if (out / f"{which}.done").exists():
+def make_city(
+    out: pathlib.Path, seed: int, scale: Scale, deadline: Deadline, *, held_out: bool = False
+) -> pathlib.Path:
+    """Draws one city and builds its data set, unless that is done; returns the data set's folder."""
+    built = out / "tfds" / str(seed)
+    if (out / f"city_{seed}.done").exists():
         return built
     deadline.check()
-    streets, frames, seed = (scale.streets, scale.frames, 0) if which == "city" else (1, scale.held_out_frames, 1)
+    streets, frames = (1, scale.held_out_frames) if held_out else (scale.streets, scale.frames)
     drawn, size = ("x".join(map(str, sides)) for sides in (scale.drawn, scale.size))
-    command_line("tfds_kitti360.city", f"--out={out / which}", f"--drives={streets}", f"--frames={frames}",
-             f"--size={drawn}", f"--seed={seed}", "--no_truth")  # fmt: skip
-    command_line("tfds_kitti360.build", f"--manual_dir={out / which}", f"--data_dir={built}", f"--size={size}")
-    (out / f"{which}.done").touch()
+    folder = out / "cities" / str(seed)
+    command_line("tfds_kitti360.city", f"--out={folder}", f"--drives={streets}", f"--frames={frames}",
+             f"--size={drawn}", f"--seed={seed}", f"--variety={int(scale.variety)}", "--no_truth")  # fmt: skip
+    command_line("tfds_kitti360.build", f"--manual_dir={folder}", f"--data_dir={built}", f"--size={size}")
+    (out / f"city_{seed}.done").touch()
     return built
 
 
@@ -102,9 +107,7 @@ def folder_of(out: pathlib.Path, name: str, seed: int) -> pathlib.Path:
     return out / "runs" / f"{name}_seed{seed}"
 
 
-def train_run(
-    scale: Scale, out: pathlib.Path, name: str, seed: int, data_dir: pathlib.Path, deadline: Deadline
-) -> None:
+def train_run(scale: Scale, out: pathlib.Path, name: str, seed: int, data_dir: str, deadline: Deadline) -> None:
     """Trains one run to its end, or raises Stopped with everything saved."""
     folder = folder_of(out, name, seed)
     if (folder / "evaluation.json").exists():  # written after the last step

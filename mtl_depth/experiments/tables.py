@@ -105,3 +105,31 @@ def differences(scores: Scores, name: str) -> tuple[Paired, float] | None:
         return None
     pair = paired([ours[seed] for seed in seeds], [alone[seed] for seed in seeds])
     return pair, pair.mean / mean([alone[seed] for seed in seeds]).mean
+
+
+def street_table(scores: Scores, names: Sequence[str]) -> str | None:
+    """Every arm's Abs Rel against depth alone, street by street: means over the seeds that both have."""
+    rows = [["AbsRel against depth alone", "streets", "difference", "standard error", "better on", "significant"]]
+    for name in names:
+        ours, alone = (streets(scores, arm) for arm in (name, "depth"))
+        seeds = sorted(ours.keys() & alone.keys())
+        if name == "depth" or not seeds:
+            continue
+        means = [[mean(list(found)).mean for found in zip(*(side[seed] for seed in seeds))] for side in (ours, alone)]
+        pair = paired(*means)
+        better = sum(ours < alone for ours, alone in zip(*means))
+        rows.append(
+            [
+                ARMS[name].title, str(pair.count), f"{pair.mean:+.4f}", f"{pair.error:.4f}", f"{better}",
+                "yes" if pair.significant else "no",
+            ]
+        )  # fmt: skip
+    if len(rows) == 1:
+        return None
+    return aligned(rows) + "\n\nMeans over the seeds, paired by street; significant: p < 0.05, paired t-test."
+
+
+def streets(scores: Scores, name: str) -> dict[int, list[float]]:
+    """By seed, the Abs Rel of an arm on each held-out street."""
+    found = {seed: scored.get("streets", ()) for (arm, seed), scored in scores.items() if arm == name}
+    return {seed: [look_up(street, ABS_REL.path) for street in each] for seed, each in found.items() if len(each) > 1}

@@ -9,6 +9,8 @@ from jaxtyping import Float
 
 from mtl_depth.geometry.rigid import Array, at_least_float32
 
+Scalar = float | int | Float[Array, ""]
+
 _EPSILON = 1e-7  # added to z before the division, as in Monodepth2
 
 
@@ -55,9 +57,7 @@ def project_planes(
     return (fx * x + skew * y + cx * z) / divisor, (fy * y + cy * z) / divisor
 
 
-def resize_intrinsics(
-    intrinsics: Float[Array, "*b 3 3"], *, ratio: tuple[float | int, float | int]
-) -> Float[Array, "*b 3 3"]:
+def resize_intrinsics(intrinsics: Float[Array, "*b 3 3"], *, ratio: tuple[Scalar, Scalar]) -> Float[Array, "*b 3 3"]:
     """Returns the intrinsics of an image resized by `ratio` = (new/old width, new/old height).
 
     A pixel x goes to (x + 0.5) r - 0.5, so f' = f r and c' = (c + 0.5) r - 0.5.
@@ -75,7 +75,7 @@ def flip_intrinsics(intrinsics: Float[Array, "*b 3 3"], *, width: int) -> Float[
     return flipped.at[..., 0, 1].multiply(-1)
 
 
-def scale_focal(intrinsics: Float[Array, "*b 3 3"], scale: Float[Array, ""] | float | int) -> Float[Array, "*b 3 3"]:
+def scale_focal(intrinsics: Float[Array, "*b 3 3"], scale: Scalar) -> Float[Array, "*b 3 3"]:
     """Returns the intrinsics with fx, fy and the skew times `scale`: a zoom about the principal point."""
     intrinsics = at_least_float32(intrinsics)
     zoomed = jnp.array([[True, True, False], [False, True, False], [False, False, False]])

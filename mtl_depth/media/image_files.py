@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
-from jaxtyping import Float, Integer, Num, UInt8, UInt16
+from jaxtyping import Float, Num, UInt8, UInt16
 
 from mtl_depth.data import footage
 from mtl_depth.errors import UserError
@@ -90,12 +90,6 @@ def resize(image: Num[np.ndarray, "h w *c"], *, size: tuple[int, int]) -> Num[np
         return image
     shrinks = height <= image.shape[0] and width <= image.shape[1]
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-
-
-def resize_nearest(labels: Integer[np.ndarray, "h w"], *, size: tuple[int, int]) -> Integer[np.ndarray, "H W"]:
-    """The label map resized to `size` = (height, width); every pixel takes the value at its centre."""
-    rows, columns = (((np.arange(new) + 0.5) * old / new).astype(np.int64) for new, old in zip(size, labels.shape))
-    return labels[rows[:, None], columns]
 
 
 def resize_depth(depth: Float[np.ndarray, "h w"], *, size: tuple[int, int]) -> Float[np.ndarray, "H W"]:

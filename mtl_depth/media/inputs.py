@@ -48,6 +48,12 @@ class Footage(NamedTuple):
         """Reads the pictures without their times."""
         return ((index, picture) for index, _, picture in self.frames())
 
+    def doubt(self) -> str | None:
+        """Why the order may not be that of time, in a few words, or None."""
+        if pair := footage.interleaved(self.files):
+            return f"the names of several sequences run through one another ({pair[0]}, {pair[1]})"
+        return footage.doubt(self.files)
+
     def name(self, index: int) -> str:
         """The name of a picture; in a video also of frames beyond the number that its header states."""
         return self.names[index] if self.rate is None else _frame_name(self.files[0], index)

@@ -1,13 +1,15 @@
-"""Errors of predicted depth: one image at a time, then averaged over the images.
+"""Errors of predicted depth: of each image, then averaged over the images.
 
-Plain numpy in float64. Depths are z in metres; ground truth is 0 where nothing was measured.
+Depths are z in metres; ground truth is 0 where nothing was measured.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Real
+from jaxtyping import Array, Bool, Float, Real
 
 NAMES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta_1", "delta_2", "delta_3")
 
@@ -47,9 +49,8 @@ def depth_errors(
         return None
     if median_scaling:
         prediction = prediction * (np.median(gt) / np.median(prediction))
-    prediction = np.clip(prediction, nearest, farthest)
-
-    return {name: float(value) for name, value in value_errors(gt, prediction).items()}
+    errors, _ = point_errors(gt[None], prediction[None], nearest=nearest, farthest=farthest)
+    return dict(zip(NAMES, errors[0].tolist()))
 
 
 def summarise_ratios(ratios: Sequence[float]) -> dict[str, float]:
@@ -60,19 +61,45 @@ def summarise_ratios(ratios: Sequence[float]) -> dict[str, float]:
     return {"median": float(middle), "spread": float(high - low) / 2}
 
 
-def value_errors(gt: Real[np.ndarray, "n"], prediction: Real[np.ndarray, "n"]) -> dict[str, Any]:
-    """The seven errors of positive values, neither scaled nor clipped."""
-    error = prediction - gt
-    factor = np.maximum(gt / prediction, prediction / gt)
-    return {
-        "abs_rel": np.mean(np.abs(error) / gt),
-        "sq_rel": np.mean(error**2 / gt),
-        "rmse": np.sqrt(np.mean(error**2)),
-        "rmse_log": np.sqrt(np.mean((np.log(gt) - np.log(prediction)) ** 2)),
-        "delta_1": np.mean(factor < 1.25),
-        "delta_2": np.mean(factor < 1.25**2),
-        "delta_3": np.mean(factor < 1.25**3),
-    }
+def correlation(gt: Real[np.ndarray, "n"], prediction: Real[np.ndarray, "n"]) -> float:
+    """Pearson's correlation of the logarithms of two depths; 0 where one of them is constant."""
+    gt, prediction = np.log(np.asarray(gt, np.float64)), np.log(np.asarray(prediction, np.float64))
+    spread = gt.std() * prediction.std()
+    return float(np.mean((gt - gt.mean()) * (prediction - prediction.mean())) / spread) if spread else 0.0
+
+
+def point_errors(
+    truth: Float[Array | np.ndarray, "b n"],
+    prediction: Float[Array | np.ndarray, "b n"],
+    *,
+    nearest: float | int = 1e-3,
+    farthest: float | int = 80.0,
+) -> tuple[Float[Array | np.ndarray, "b 7"], Bool[Array | np.ndarray, "b"]]:
+    """The errors of frames at their measured pixels, in the order of `NAMES`, in NumPy or jax as they are given.
+
+    Args:
+      truth: metres, 0 where there is none.
+      prediction: at the same places, scaled already if it is to be.
+      nearest: lower limit that the prediction is clipped to.
+      farthest: upper limit.
+
+    Returns:
+      The errors, 0 for a frame without any truth, and which frames have some.
+    """
+    xp = jnp if isinstance(truth, jax.Array) else np
+    known = truth > 0
+    count = known.sum(axis=1)
+    prediction = xp.where(known, xp.clip(prediction, nearest, farthest), 1)
+    truth = xp.where(known, truth, 1)
+    error, logarithm = prediction - truth, xp.log(truth) - xp.log(prediction)
+    factor = xp.maximum(truth / prediction, prediction / truth)
+
+    def mean(values: Any) -> Any:
+        return xp.where(known, values, 0).sum(axis=1) / xp.maximum(count, 1)
+
+    errors = [mean(abs(error) / truth), mean(error**2 / truth), *(xp.sqrt(mean(x**2)) for x in (error, logarithm))]
+    errors += [mean(factor < 1.25**power) for power in (1, 2, 3)]
+    return xp.stack(errors, axis=1), count > 0
 
 
 def frame_sums(errors: Mapping[str, float] | None) -> dict[str, np.ndarray]:

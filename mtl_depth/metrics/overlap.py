@@ -11,7 +11,7 @@ class Overlaps(NamedTuple):
 
     Attributes:
         truths: raw values of the true instances, [t].
-        guesses: numbers of the predicted instances, [p]: raw values of a map, places in a stack of masks.
+        guesses: raw values of the predicted instances, [p].
         truth_areas: sums of weight, [t].
         guess_areas: sums of weight, [p].
         intersections: sums of weight, [t p].
@@ -51,28 +51,6 @@ def map_overlaps(
     table = np.bincount(cells, weight.ravel(), shape[0] * shape[1]).reshape(shape)
     over_void = np.bincount(guess_index, np.where(void, weight, 0).ravel(), shape[1])
     return Overlaps(truths, guesses, table.sum(axis=1), table.sum(axis=0), table, over_void).of(truths > 0, guesses > 0)
-
-
-def mask_overlaps(
-    truth: Integer[np.ndarray, "h w"],
-    masks: Bool[np.ndarray, "p h w"],
-    weight: Float[np.ndarray, "h w"],
-    void: Bool[np.ndarray, "h w"],
-) -> Overlaps:
-    """Overlaps with predictions that may cover each other, as in a benchmark submission."""
-    parts = [map_overlaps(truth, mask.astype(np.int64), weight, void) for mask in masks]
-    truths, truth_index = _compact(truth)
-    areas = np.bincount(truth_index, weight.ravel(), len(truths))[truths > 0]
-    truths = truths[truths > 0]
-    column = [part.intersections.sum(axis=1) if len(part.guesses) else np.zeros(len(truths)) for part in parts]
-    return Overlaps(
-        truths,
-        np.arange(len(masks)),
-        areas,
-        np.array([part.guess_areas.sum() for part in parts]),
-        np.array(column).reshape(len(masks), len(truths)).T,
-        np.array([part.void.sum() for part in parts]),
-    )
 
 
 def _compact(values: Integer[np.ndarray, "h w"]) -> tuple[Integer[np.ndarray, "n"], Integer[np.ndarray, "h*w"]]:

@@ -1,12 +1,10 @@
-"""Predicted classes of whole batches at the truth's size, and their confusion matrices, on the device.
-
-The same sums as `metrics.semantic.confusion`, which is the reference, to the precision of float32.
-"""
+"""Batches of maps at the truth's size, and their classes' confusion, on the device."""
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, Num
 
+from mtl_depth.errors import UserError
 from mtl_depth.metrics.points import between
 
 _GROUPS = 16  # of lines, each with sums of its own: one sum of half a million weights would lose digits in float32
@@ -33,12 +31,6 @@ def enlarged_classes(logits: Float[Array, "b h w classes"], *, size: tuple[int, 
     return classes
 
 
-def enlarged_map(values: Integer[Array, "b h w"], *, size: tuple[int, int]) -> Integer[Array, "b _ _"]:
-    """The maps resized to `size` = (height, width); every pixel takes the value that covers its centre."""
-    rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, values.shape[1:]))
-    return jnp.asarray(values)[:, rows[:, None], columns].astype(jnp.int32)
-
-
 def confusions(
     truth: Integer[Array, "b h w"], predicted: Integer[Array, "b h w"], weight: Float[Array, "b h w"], *, classes: int
 ) -> Float[Array, "b side side"]:
@@ -58,9 +50,19 @@ def confusions(
     return sums.reshape(frames, _GROUPS, side, side).sum(axis=1)
 
 
-def batch_weights(confidence: Num[Array, "b h w"]) -> Float[Array, "b h w"]:
-    """`metrics.sizes.pixel_weights` of confidences in [0, 1]: 1 throughout a frame that has none."""
-    return jnp.where(confidence.any(axis=(1, 2), keepdims=True), confidence, 1).astype(jnp.float32)
+def pixel_weights(confidence: Float[Array | np.ndarray, "b h w"]) -> Float[Array | np.ndarray, "b h w"]:
+    """The weights of pixels, in NumPy where the confidences in [0, 1] are: 1 throughout a frame that has none."""
+    return confidence + ~confidence.any(axis=(1, 2), keepdims=True)
+
+
+def check_confidence(confidence: Num[np.ndarray, "b h w"], labels: Integer[np.ndarray, "b H W"]) -> None:
+    """Raises UserError where confidence images are not of the size of their label images."""
+    if confidence.shape != labels.shape:
+        theirs, ours = (" x ".join(map(str, image.shape[-2:])) for image in (confidence, labels))
+        raise UserError(
+            f"A confidence image is {theirs} where its label image is {ours} (height x width); "
+            "build the data set again from undamaged files."
+        )
 
 
 def with_rows(values: Num[np.ndarray, "b h w"], rows: int) -> Num[np.ndarray, "n h w"]:

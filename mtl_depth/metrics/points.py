@@ -74,32 +74,6 @@ def bilinear_at(
     return upper * (1 - down) + lower * down
 
 
-def point_errors(
-    truth: Float[Array, "b n"], prediction: Float[Array, "b n"], *, nearest: float = 1e-3, farthest: float = 80.0
-) -> tuple[Float[Array, "b 7"], Bool[Array, "b"]]:
-    """The errors of `depth_errors`, in the order of its `NAMES` (0 without truth), and which frames have any truth.
-
-    Args:
-        truth: metres, 0 where there is none.
-        prediction: at the same places, already scaled.
-        nearest: lower limit that the prediction is clipped to.
-        farthest: upper limit.
-    """
-    known = truth > 0
-    count = known.sum(axis=1)
-    prediction = jnp.where(known, jnp.clip(prediction, nearest, farthest), 1)
-    truth = jnp.where(known, truth, 1)
-    error, logarithm = prediction - truth, jnp.log(truth) - jnp.log(prediction)
-    factor = jnp.maximum(truth / prediction, prediction / truth)
-
-    def mean(values: Array) -> Array:
-        return jnp.where(known, values, 0).sum(axis=1) / jnp.maximum(count, 1)
-
-    errors = [mean(jnp.abs(error) / truth), mean(error**2 / truth), *(jnp.sqrt(mean(x**2)) for x in (error, logarithm))]
-    errors += [mean(factor < 1.25**power) for power in (1, 2, 3)]
-    return jnp.stack(errors, axis=1), count > 0
-
-
 def scale_ratios(truth: Float[Array, "b n"], prediction: Float[Array, "b n"]) -> Float[Array, "b"]:
     """median(truth) / median(prediction) of every frame over its measured pixels; 1 where there are none."""
     known = truth > 0

@@ -6,25 +6,6 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 
-def confusion(
-    truth: Integer[np.ndarray, "h w"],
-    predicted: Integer[np.ndarray, "h w"],
-    weight: Float[np.ndarray, "h w"],
-    *,
-    classes: int,
-) -> Float[np.ndarray, "classes classes+1"]:
-    """Sums of `weight` by true class (row) and predicted class (column); they merge by addition.
-
-    A pixel whose true class is not in 0 .. `classes` - 1 is not counted. A prediction outside this range is counted in
-    the last column, as a false negative of the true class and no false positive.
-    """
-    counted = (truth >= 0) & (truth < classes)
-    columns = np.where((predicted >= 0) & (predicted < classes), predicted, classes)[counted].astype(np.int64)
-    cells = truth[counted].astype(np.int64) * (classes + 1) + columns
-    sums = np.bincount(cells, weight[counted], classes * (classes + 1)).astype(np.float64)  # of no pixel: integers
-    return sums.reshape(classes, classes + 1)
-
-
 def ious(matrix: Float[np.ndarray, "classes classes+1"], groups: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
     """IoU = tp / (tp + fp + fn) of every group of classes, such as a single class or a category.
 

@@ -17,10 +17,29 @@ def convolve(
 ) -> Float[Array, "b p q d"]:
     """Correlates `kernel`, of odd size, with `x`, padded with zeros as `margins` says."""
     size = kernel.shape[0]
-    if size == 1:  # the gradients of a matrix product take half the time
-        return jnp.einsum("bhwc,cd->bhwd", x[:, ::stride, ::stride], kernel[0, 0])
+    if size == 1:
+        return _multiply(x[:, ::stride, ::stride], kernel[0, 0])
     padding = tuple(margins(side, size, stride=stride, one_sided=one_sided) for side in x.shape[1:3])
     return _correlate(x, kernel, stride=stride, padding=padding)
+
+
+@jax.custom_vjp
+def _multiply(x: Float[Array, "b h w c"], matrix: Float[Array, "c d"]) -> Float[Array, "b h w d"]:
+    """The product for each pixel. Its gradients are products of two matrices: XLA takes half the time for them."""
+    return jnp.einsum("bhwc,cd->bhwd", x, matrix)
+
+
+def _forward(x, matrix):
+    return _multiply(x, matrix), (x, matrix)
+
+
+def _backward(saved, gradient):
+    x, matrix = saved
+    pixels, gradients = (maps.reshape(-1, maps.shape[-1]) for maps in (x, gradient))
+    return (gradients @ matrix.T).reshape(x.shape), pixels.T @ gradients
+
+
+_multiply.defvjp(_forward, _backward)
 
 
 def margins(side: int, size: int, *, stride: int, one_sided: bool) -> tuple[int, int]:

@@ -68,6 +68,25 @@ class SemanticHead(nn.Module):
         return {"semantic": _full_precision(x)}
 
 
+class ReconstructionHead(nn.Module):
+    """The picture's colours, by a decoder like that of the segmentation heads.
+
+    Attributes:
+        width: factor on the decoder's channel counts.
+        dtype: type that it computes in.
+    """
+
+    width: float = 1.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, features: Features) -> dict[str, Float[Array, "b h w 3"]]:
+        """`reconstruction`: colours in (0, 1) at the image's size."""
+        x = Decoder(self.width, self.dtype, _LEAST_CHANNELS, name="decoder")(features)[0]
+        x = ReflectedConvolution(3, self.dtype, name="reconstruction")(x)
+        return {"reconstruction": nn.sigmoid(_full_precision(x))}
+
+
 class InstanceHead(nn.Module):
     """Panoptic-DeepLab's class-agnostic centres and offsets, with a logit for each thing class and "other".
 

@@ -1,7 +1,6 @@
 """The intrinsics of input pictures: those given, those of the run's data set, or an assumption that is printed."""
 
 import functools
-import json
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from mtl_depth.config import Config
 from mtl_depth.data import intrinsics
 from mtl_depth.errors import UserError
 from mtl_depth.geometry.camera import scale_focal
-from mtl_depth.runtime import log
+from mtl_depth.runtime import log, record
 
 # Relative difference of width / height up to which pictures may come from the data set's camera: what a data set stores
 # of a video has sides in multiples of 32.
@@ -36,14 +35,17 @@ def find(
         run: folder of the run, which records the camera; the data set of the configuration is used only if it is the
             recorded one. None: it is always used.
     """
-    known = functools.cache(lambda: _recorded(trained, run))  # read when the first picture needs it
-    told = set()
+    known = functools.cache(lambda: _recorded(trained, run))  # read when the first picture asks
+    told, sizes = set(), set()
 
     def camera(size: tuple[int, int]) -> np.ndarray:
-        own = None if given is not None else known()
+        own, warnings = None if given is not None else known(), ()
         if given is not None:
-            made, origin, _ = intrinsics.read(given, size=size)
+            made, origin, warnings = intrinsics.read(given, size=size)
             origin, place = f"are those of {origin}", ""
+            sizes.add(size)
+            if len(sizes) == 2 and given.count(",") == 3:
+                warnings += (f"--intrinsics={given} are pixels of each picture, and the pictures differ in size",)
         elif own is not None and _same_shape(size, tuple(own.image_size)):
             made = intrinsics.resize_intrinsics(np.array(own.matrix), old=tuple(own.size), new=size)
             made = np.asarray(scale_focal(made, focal_scale))
@@ -57,6 +59,10 @@ def find(
             degrees = intrinsics.field_of_view(made[0, 0], size[1])
             view = f"a field of view of {degrees:.0f} degrees for pictures {size[1]} wide"
             log.say(f"The intrinsics {origin}: {view}{place}.")
+        for warning in warnings:
+            if speak and warning not in told:
+                told.add(warning)
+                log.say(f"warning: {warning}.")
         return made
 
     return camera
@@ -73,18 +79,22 @@ class _Recorded(NamedTuple):
 
 def _recorded(trained: Config, run: pathlib.Path | None) -> _Recorded | None:
     """The camera that the run was trained with; None if it is unknown."""
-    record = {}
+    found = {}
     if run is not None:
         try:
-            record = json.loads((run / "dataset.json").read_text(encoding="utf-8"))
-            return _Recorded(record["intrinsics"], record["size"], record["image_size"], f"as {run} records them")
+            found = record.read(run / "dataset.json")
+            matrix = np.asarray(found["intrinsics"], np.float64).reshape(3, 3)
+            size, image_size = (tuple(int(side) for side in found[name]) for name in ("size", "image_size"))
+            if min(*size, *image_size) < 1:
+                raise ValueError
+            return _Recorded(matrix, size, image_size, f"as {run} records them")
         except (OSError, ValueError, TypeError, KeyError):
             pass  # of weights, or of a run that recorded only how many frames there were
     try:
         dataset = None if trained.weights else dataset_reader.open_dataset(trained.data)
     except UserError:  # gone, or on another machine
         return None
-    if dataset is None or (run is not None and record.get("frames") != _frames(dataset.metadata)):
+    if dataset is None or (run is not None and found.get("frames") != _frames(dataset.metadata)):
         return None
     place = str(pathlib.Path(trained.data.data_dir).absolute())
     return _Recorded(dataset.metadata["intrinsics"], dataset.size, dataset.metadata["image_size"], place)

@@ -95,6 +95,8 @@ def _load_export(path: pathlib.Path, *, flip: bool | str) -> Perceiver:
     except UserError:
         raise
     except Exception as error:  # jax, MLIR and onnxruntime raise many kinds of errors
+        if isinstance(error, OSError) and error.strerror:
+            raise UserError(f"{path} cannot be read ({error.strerror}); make it readable, or check the disk.") from None
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         if path.suffix == ".stablehlo" and description.get("jax", jax.__version__) != jax.__version__:
             raise UserError(

@@ -13,6 +13,9 @@ from mtl_depth.runtime import disk, log
 MARKER = ".mtl_depth_results"  # one JSON line a file: {"file": name}, when complete with its "size" and "modified" time
 
 
+EXPORTED = ".mtl_depth_export"  # the same of what --mode=export wrote, which shares its folder with other files
+
+
 class OutputFolder:
     """An empty output folder, which keeps a list of the files that are written into it."""
 
@@ -82,6 +85,24 @@ def check_apart(output: pathlib.Path, given: str | pathlib.Path, files: Sequence
         )
 
 
+def check_replaceable(folder: pathlib.Path, names: Sequence[str]) -> None:
+    """Raises UserError where `folder` holds one of the names, and not as `note_exported` has left it."""
+    listed = _listed(folder, EXPORTED)
+    for name in names:
+        file = folder / name
+        if os.path.lexists(file) and not (name in listed and (file.is_dir() or listed[name] == _entry(file))):
+            raise UserError(
+                f"{file} is not a result of an earlier --mode=export and would be lost; give another --output, or "
+                "remove it."
+            )
+
+
+def note_exported(folder: pathlib.Path, names: Sequence[str]) -> None:
+    """Lists the files among `names` that are there, for the next export of this kind."""
+    entries = _listed(folder, EXPORTED) | {name: _entry(folder / name) for name in names if (folder / name).exists()}
+    (folder / EXPORTED).write_text("".join(json.dumps(entry) + "\n" for entry in entries.values()), encoding="ascii")
+
+
 def _is_free(path: pathlib.Path) -> bool:
     """Whether nothing would be lost: the path does not exist, or is a folder of unchanged results."""
     if not os.path.lexists(path):
@@ -96,10 +117,10 @@ def _is_free(path: pathlib.Path) -> bool:
     )
 
 
-def _listed(path: pathlib.Path) -> dict[str, dict[str, object]]:
-    """The lines of the marker by file name; empty without a readable marker."""
+def _listed(path: pathlib.Path, marker: str = MARKER) -> dict[str, dict[str, object]]:
+    """The marker's lines by file name; nothing where there is no marker, or one that cannot be read."""
     try:
-        lines = [json.loads(line) for line in (path / MARKER).read_text(encoding="ascii").splitlines()]
+        lines = [json.loads(line) for line in (path / marker).read_text(encoding="ascii").splitlines()]
         return {line["file"]: line for line in lines if pathlib.PurePath(line["file"]).name == line["file"]}
     except (OSError, ValueError, TypeError, KeyError):
         return {}

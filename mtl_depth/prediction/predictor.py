@@ -12,31 +12,21 @@ from jaxtyping import Array, Float
 
 from mtl_depth.config import Config, DepthTask
 from mtl_depth.errors import UserError
+from mtl_depth.image import resize_nearest
 from mtl_depth.media import image_files, point_cloud, visualize
 from mtl_depth.models.camera import focal_scale
 from mtl_depth.models.network import Network
 from mtl_depth.prediction import cameras, pictures
 from mtl_depth.prediction.pictures import Pictures, to_float
+from mtl_depth.runtime.devices import Devices
 from mtl_depth.tasks.base import Arrays, Task
 from mtl_depth.tasks.depth import is_metric
 
-__all__ = [
-    "FLIPS",
-    "RESIZE",
-    "Perceiver",
-    "decode",
-    "fill_up",
-    "flip_of",
-    "make_perceive",
-    "perceive_padded",
-    "to_float",
-]
+__all__ = ["FLIPS", "RESIZE", "Perceiver", "decode", "fill_up", "flip_of", "make_perceive"]
+__all__ += ["perceive_padded", "to_float"]
 
-RESIZE = {
-    "depth": image_files.resize_depth,
-    "labels": image_files.resize_nearest,
-    "instances": image_files.resize_nearest,
-}  # predictions at the network's size -> at the picture's own
+# Predictions at the network's size -> at the picture's own.
+RESIZE = {"depth": image_files.resize_depth, "labels": resize_nearest, "instances": resize_nearest}
 TASK_OF = {"depth": "depth", "labels": "semantic", "instances": "instance"}
 
 
@@ -242,6 +232,10 @@ class Perceiver:
             return for_camera(self.tasks, self.program(image), focal)
         return self._perceive(self.variables, image, focal)
 
+    def on(self, devices: Devices) -> "Perceiver":
+        """The same with its variables on all of the devices, to answer batches whose rows are spread over them."""
+        return dataclasses.replace(self, variables=devices.place_state(self.variables))
+
     def _answers(self, name: str, picture: Any, *, intrinsics: Any = None) -> Any:
         given = pictures.read(picture)
         sizes = [each.shape[:2] for each in given.each]
@@ -251,7 +245,9 @@ class Perceiver:
     def _each(self, name: str, given: Pictures, matrices: Any) -> Iterator[np.ndarray]:
         """Yields one prediction per picture, at its own size; one picture at a time, so that one shape is compiled."""
         for row, each in enumerate(given.each):
-            answers = self.perceive(each, intrinsics=None if matrices is None else matrices[row])
+            answers = self.answer(self._fit([each]))
+            if name == "depth":  # the only one that depends on the camera
+                answers = self._rescaled(answers, [each], None if matrices is None else matrices[row])
             if name not in answers:
                 raise UserError(
                     f"This network was trained without the {TASK_OF[name]} task, which predicts {name}; train one with "

@@ -30,6 +30,8 @@ def read_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     except UserError:
         raise
     except Exception as error:  # every format raises its own kinds of errors
+        if isinstance(error, OSError) and error.strerror:
+            raise UserError(f"{path} cannot be read ({error.strerror}); make it readable, or check the disk.") from None
         reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")[:200]
         raise UserError(f"{path} cannot be read: it is truncated or not a {path.suffix} file ({reason}).") from error
     return {name: _as_array(value, name, path) for name, value in entries.items()}

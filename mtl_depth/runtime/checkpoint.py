@@ -159,7 +159,7 @@ def restore_variables(folder: pathlib.Path, target: dict[str, Any], *, checkpoin
     steps = steps_in(folder)
     if not steps:
         raise UserError(f"{folder} holds no finished checkpoint; train first.")
-    step = {"latest": steps[-1], "best": _best(folder)}.get(checkpoint, checkpoint)
+    step = {"latest": steps[-1], "best": best_step(folder)}.get(checkpoint, checkpoint)
     if step is None:
         raise UserError(f"{folder} has no evaluated checkpoint, so none is the best; set config.train.evaluate_every.")
     if not str(step).isdigit() or int(step) not in steps:
@@ -177,7 +177,8 @@ def restore_variables(folder: pathlib.Path, target: dict[str, Any], *, checkpoin
     return _restore(chosen, dict(target), partial=True)
 
 
-def _best(folder: pathlib.Path) -> int | None:
+def best_step(folder: pathlib.Path) -> int | None:
+    """Step of the checkpoint with the smallest Abs Rel on the validation split, or None if none was scored."""
     scores = {}
     for step in steps_in(folder):
         try:

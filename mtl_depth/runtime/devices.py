@@ -1,8 +1,10 @@
 """One device or several: compiles a step with jit or pmap and places its data on the devices."""
 
+import itertools
+import pickle
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -83,6 +85,21 @@ class Devices:
         batch = {name: einops.rearrange(array, f"({rows}) ... -> {axes} ...", **sizes) for name, array in batch.items()}
         return jax.device_put(batch, self._sharding(PartitionSpec(AXIS)))
 
+    def place_rows(self, tree: Any) -> Any:
+        """Arrays whose rows are divided evenly among the devices, for a function that jit compiles for all of them."""
+        return jax.device_put(tree, self._sharding(PartitionSpec(AXIS)))
+
+    def shares(self, tree: Any) -> list[Any]:
+        """The rows of each device, as trees on the first device, which then works with one shape."""
+        if len(self) == 1:
+            return [tree]
+        first = SingleDeviceSharding(self._devices[0])
+        leaves, structure = jax.tree.flatten(self.place_rows(tree))
+        shards = [{shard.device: shard.data for shard in leaf.addressable_shards} for leaf in leaves]
+        return [
+            structure.unflatten(jax.device_put([each[device] for each in shards], first)) for device in self._devices
+        ]
+
     def first_copy(self, tree: Any) -> Any:
         """A replicated tree on the first device alone, for work that one device does."""
         if jax.process_count() > 1:
@@ -125,6 +142,19 @@ def gather(batch: Any, *, parts: int = 1) -> Any:
         return batch
     found = multihost_utils.process_allgather(batch, tiled=False)
     return jax.tree.map(lambda each: einops.rearrange(each, "n (p b) ... -> (p n b) ...", p=parts), found)
+
+
+def interleave(own: Sequence[Any]) -> list[Any]:
+    """The entries of all processes: the first of each, the second of each, and so on; some may have one less."""
+    if jax.process_count() == 1:
+        return list(own)
+    written = np.frombuffer(pickle.dumps(list(own)), np.uint8)
+    lengths = multihost_utils.process_allgather(np.int32(len(written)))
+    rows = multihost_utils.process_allgather(np.pad(written, (0, max(lengths) - len(written))))
+    lists = [pickle.loads(row[:length].tobytes()) for row, length in zip(rows, lengths)]
+    absent = object()
+    turns = itertools.zip_longest(*lists, fillvalue=absent)
+    return [entry for turn in turns for entry in turn if entry is not absent]
 
 
 def broadcast(tree: Any) -> Any:

@@ -1,5 +1,6 @@
 """The output of a run: a progress bar, metrics.jsonl and TensorBoard."""
 
+import errno
 import json
 import os
 import pathlib
@@ -49,24 +50,36 @@ def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a file atomically; it is on disk when this returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    with open(part, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
 class Log:
     """metrics.jsonl and the TensorBoard folder of one run."""
 
-    def __init__(self, workdir: pathlib.Path, *, step: int, notes: Mapping[str, Any] = MappingProxyType({})):
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        *,
+        step: int,
+        notes: Mapping[str, Any] = MappingProxyType({}),
+        further: Iterable[Any] = (),
+    ):
         """Continues at `step`: later rows, which belong to no checkpoint, are dropped and will be written again.
 
         Args:
             workdir: folder of the run.
             step: step of the checkpoint that the run starts from.
             notes: notes of that checkpoint: the number of `rows`, and whether the step is `evaluated`.
+            further: `loggers.Logger`s, which get every row too.
         """
         import tensorboardX  # takes most of a second, and only a training needs it
 
@@ -83,6 +96,7 @@ class Log:
         write_text(path, "".join(_line(row) for row in rows))
         self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (open as long as the run)
         self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
+        self._further = list(further)
 
     def scalars(self, step: int, values: Mapping[str, Any], **labels: str) -> None:
         """Writes a row `{"step": step, **labels, **values}`; names of nested values are joined by slashes."""
@@ -96,6 +110,12 @@ class Log:
         self._file.write(_line({"step": step, **values}))
         self.rows += 1
         self._file.flush()
+        for logger in list(self._further):
+            try:
+                logger.write(step, values)
+            except Exception as error:  # a service that is gone must not end a training
+                self._further.remove(logger)
+                self.say(f"warning: {logger.name} gets no more rows ({error}); metrics.jsonl has them all.")
 
     def say(self, sentence: str) -> None:
         """Prints a line."""
@@ -115,6 +135,8 @@ class Log:
         """Writes pending data and closes the files."""
         self._file.close()
         self._board.close()
+        for logger in self._further:
+            logger.close()
 
 
 class Silent:
@@ -146,6 +168,8 @@ def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
     """
     if not path.exists():
         return []
+    if not path.is_file():  # a pipe would be waited for
+        raise OSError(errno.EISDIR, "it is a folder, a pipe or a device, not a file", str(path))
     rows = []
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
         try:

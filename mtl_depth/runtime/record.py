@@ -1,5 +1,6 @@
 """JSON files that the program reads back: strict JSON with a checksum that reveals damage and edits."""
 
+import errno
 import hashlib
 import json
 import pathlib
@@ -24,6 +25,8 @@ def read(path: pathlib.Path) -> dict[str, Any]:
         OSError: there is no such file, or it cannot be read.
         ValueError: it is not a JSON object.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise OSError(errno.EISDIR, "it is a folder, a pipe or a device, not a file", str(path))
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:

@@ -38,7 +38,9 @@ SETTINGS = {
     "train.max_skipped": MAY,
     "train.rematerialise": MAY,
     "train.devices": MAY,
+    "train.profile": MAY,
     "evaluation": MAY,
+    "log": MAY,
     "weights": MAY,
 }
 NOT_COMPARED = ("built_with", "steps")  # of dataset.json

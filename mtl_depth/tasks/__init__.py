@@ -7,10 +7,11 @@ import jax.numpy as jnp
 from mtl_depth import config
 from mtl_depth.errors import UserError
 from mtl_depth.models.network import Network, make_network
-from mtl_depth.tasks import depth, instance, semantic
+from mtl_depth.tasks import depth, instance, reconstruction, semantic
 from mtl_depth.tasks.base import Task
 
-FACTORIES = {"depth": depth.make, "semantic": semantic.make, "instance": instance.make}
+MODULES = (depth, semantic, instance, reconstruction)  # each named like its section of config.Tasks
+FACTORIES = {module.__name__.rpartition(".")[2]: module.make for module in MODULES}
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 

@@ -7,10 +7,17 @@ metrics. Training and evaluation do not depend on which tasks a run has.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
-Arrays = Mapping[str, Any]  # a batch, outputs or predictions, by the keys that docs/architecture.md lists
+Array = jax.Array | np.ndarray
+Arrays = Mapping[str, Any]
+# By the keys that docs/architecture.md lists: arrays, or where it says so tuples of them.
+Batch, Outputs, Predictions = Arrays, Arrays, Arrays
+Terms = dict[str, tuple[Any, Any]]  # by name, a sum and by what to divide it
 Sums = dict[str, Any]  # accumulators: a tree of arrays that merges over batches and processes by addition
+Sections = dict[str, Any]  # of evaluation.json
+Images = dict[str, np.ndarray]  # uint8 b h w 3, by name
 
 
 class Metrics(NamedTuple):
@@ -30,9 +37,9 @@ class Metrics(NamedTuple):
 
     reads: frozenset[str]
     studies: frozenset[str]
-    study: Callable[[Iterable[Arrays]], Any]
-    measure: Callable[[Arrays, Arrays, Any], Sums]
-    summarise: Callable[[Sums], dict[str, Any]]
+    study: Callable[[Iterable[Batch]], Any]
+    measure: Callable[[Predictions, Batch, Any], Sums]
+    summarise: Callable[[Sums], Sections]
 
 
 class Health(NamedTuple):
@@ -44,7 +51,7 @@ class Health(NamedTuple):
         signs: for each measured mean, the smallest healthy value, and the warning for lower values.
     """
 
-    measure: Callable[[Arrays, Arrays], dict[str, tuple[Any, Any]]]
+    measure: Callable[[Outputs, Batch], Terms]
     signs: dict[str, tuple[float, str]]
 
 
@@ -75,13 +82,13 @@ class Task(NamedTuple):
     reads: frozenset[str]
     head: Any
     predicts_motion: bool
-    loss: Callable[[Any, Arrays, Arrays], dict[str, tuple[Any, Any]]]
-    decode: Callable[[Arrays], dict[str, Any]]
+    loss: Callable[[Array, Outputs, Batch], Terms]
+    decode: Callable[[Outputs], Predictions]
     metrics: Metrics
-    pictures: Callable[[Arrays, Arrays], dict[str, np.ndarray]]
+    pictures: Callable[[Outputs, Batch], Images]
     health: Health | None = None
     translation_unit: float = 1.0
-    for_camera: Callable[[Arrays, Any], dict[str, Any]] | None = None
+    for_camera: Callable[[Predictions, Array], Predictions] | None = None
 
 
 def add(left: Sums | None, right: Sums) -> Sums:

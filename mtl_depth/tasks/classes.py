@@ -2,15 +2,15 @@
 
 import difflib
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from mtl_depth.data import LABELS, train_id_from_id
 from mtl_depth.errors import UserError
-from mtl_depth.metrics.pixels import enlarged_classes, enlarged_map
-from mtl_depth.tasks.base import Arrays
+from mtl_depth.image import resize_nearest
+from mtl_depth.metrics.pixels import enlarged_classes
+from mtl_depth.tasks.base import Predictions
 
 TRAIN_CLASSES = 19
 IGNORED = 255  # the train id of everything else
@@ -62,14 +62,14 @@ def stuff_classes(things: Sequence[int]) -> dict[str, int]:
     return {name: train_id for name, (train_id,) in SCORED_CLASSES.items() if train_id not in taken}
 
 
-def class_predictions(predictions: Arrays) -> dict[str, Any]:
+def class_predictions(predictions: Predictions) -> Predictions:
     """The predictions that `classes_at` needs: the logits, or else the labels."""
     key = "semantic" if "semantic" in predictions else "labels"
     return {key: predictions[key]}
 
 
-def classes_at(predictions: Arrays, *, size: tuple[int, int]) -> Any:
+def classes_at(predictions: Predictions, *, size: tuple[int, int]) -> Array:
     """Predicted train ids [b h w] at the truth's size, jit-able: logits are interpolated, labels cannot be."""
     if "semantic" in predictions:
         return enlarged_classes(predictions["semantic"], size=size)
-    return jnp.asarray(train_id_from_id)[enlarged_map(predictions["labels"], size=size)]
+    return jnp.asarray(train_id_from_id)[resize_nearest(predictions["labels"], size=size).astype(jnp.int32)]

@@ -18,11 +18,23 @@ from mtl_depth.geometry.warp import inverse_warp
 from mtl_depth.losses.photometric import depth_terms
 from mtl_depth.media import visualize
 from mtl_depth.metrics import depth as metrics
-from mtl_depth.metrics.points import Points, bilinear_at, measured_points, point_errors, scale_ratios
+from mtl_depth.metrics.points import Points, bilinear_at, measured_points, scale_ratios
 from mtl_depth.models.heads import DisparityHead
 from mtl_depth.tasks import depth_health
 from mtl_depth.tasks import guidance as guidances
-from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task
+from mtl_depth.tasks.base import (
+    Array,
+    Arrays,
+    Batch,
+    Images,
+    Metrics,
+    Outputs,
+    Predictions,
+    Sections,
+    Sums,
+    Task,
+    Terms,
+)
 
 MOTIONS = ("predicted", "recorded")
 # nearest, farthest and initial depth: up to scale when only predicted motion ties the frames; in metres where something
@@ -58,14 +70,14 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
     further |= {"image_right"} if section.stereo else set()
     further |= {"depth"} if section.scan_weight else set()
 
-    def motion(outputs: Arrays, batch: Arrays) -> Any:
+    def motion(outputs: Outputs, batch: Batch) -> Array:
         return batch["source_from_target"] if recorded else outputs["source_from_target"]
 
-    def zoomed(outputs: Arrays, batch: Arrays) -> Arrays:
+    def zoomed(outputs: Outputs, batch: Batch) -> Batch:
         """The batch with the learned intrinsics, if they are learned."""
         return {**batch, "intrinsics": scale_focal(batch["intrinsics"], outputs.get("focal_scale", 1.0))}
 
-    def loss(keys: Any, outputs: Arrays, batch: Arrays) -> dict[str, tuple[Any, Any]]:
+    def loss(keys: Array, outputs: Outputs, batch: Batch) -> Terms:
         batch, (target, sources) = zoomed(outputs, batch), split_clip(batch["image"])
         source_from_target, disparities = motion(outputs, batch), outputs["disparity"]
         scale = camera_scale(batch["intrinsics"], target.shape[2], section.canonical_focal)
@@ -93,7 +105,7 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
         return terms
 
     @jax.jit
-    def explain(outputs: Arrays, batch: Arrays) -> tuple[Any, Any]:
+    def explain(outputs: Outputs, batch: Batch) -> tuple[Array, Array]:
         target, sources = split_clip(batch["image"])
         source_from_target, disparities = motion(outputs, batch), outputs["disparity"]
         intrinsics = zoomed(outputs, batch)["intrinsics"]
@@ -105,7 +117,7 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
         warped, _ = inverse_warp(sources[:, 0], depth, source_from_target[:, 0], intrinsics)
         return warped, selected[0]
 
-    def pictures(outputs: Arrays, batch: Arrays) -> dict[str, np.ndarray]:
+    def pictures(outputs: Outputs, batch: Batch) -> Images:
         shown = {"depth": np.stack([visualize.depth_picture(depth) for depth in outputs["depth"]])}
         if "depth" in batch:
             shown["depth_truth"] = np.stack([visualize.depth_picture(depth) for depth in batch["depth"]])
@@ -146,7 +158,7 @@ def is_metric(section: config.DepthTask) -> bool:
     return section.motion == "recorded" or section.stereo or section.translation_weight > 0
 
 
-def camera_scale(intrinsics: Any, width: int, canonical_focal: float | None) -> Any:
+def camera_scale(intrinsics: Array, width: int, canonical_focal: float | None) -> Array | None:
     """The factor on the depth that the network predicts for the canonical camera, [b]; None without such a camera.
 
     For the same picture, depth is proportional to fx / width (Yin et al., Metric3D, ICCV 2023, section 3.1).
@@ -154,12 +166,12 @@ def camera_scale(intrinsics: Any, width: int, canonical_focal: float | None) -> 
     return None if canonical_focal is None else intrinsics[:, 0, 0] / width / canonical_focal
 
 
-def scaled(depth: Any, scale: Any) -> Any:
+def scaled(depth: Array, scale: Array | None) -> Array:
     """Depth [b h w] times `scale` [b]; None: unchanged."""
     return depth if scale is None else depth * scale[:, None, None]
 
 
-def for_camera(predictions: Arrays, focal: Any, *, canonical_focal: float | None) -> dict[str, Any]:
+def for_camera(predictions: Predictions, focal: Array, *, canonical_focal: float | None) -> Predictions:
     """`depth` scaled for cameras with `focal` = fx / width [b], and `depth_scale` [b], the factor."""
     if canonical_focal is None or "depth" not in predictions:
         return {}
@@ -167,14 +179,14 @@ def for_camera(predictions: Arrays, focal: Any, *, canonical_focal: float | None
     return {"depth": scaled(predictions["depth"], scale), "depth_scale": scale}
 
 
-def scan_error(depth: Any, truth: Any) -> tuple[Any, Any]:
+def scan_error(depth: Array, truth: Array) -> tuple[Array, Array]:
     """The sum of |log depth - log truth| over the pixels [b h w] with a laser return (truth > 0), and their number."""
     known = truth > 0
     errors = jnp.abs(jnp.log(depth) - jnp.log(jnp.where(known, truth, 1)))
     return jnp.where(known, errors, 0).sum(), known.sum().astype(jnp.float32)
 
 
-def translation_error(predicted: Any, recorded: Any) -> Any:
+def translation_error(predicted: Array, recorded: Array) -> Array:
     """| |t| - |t*| |, metres, of predicted and recorded transforms [b s 4 4] -> [b s].
 
     Only the length is compared, which fixes the scale (Guizilini et al., PackNet, CVPR 2020, section 3.2); the
@@ -185,7 +197,7 @@ def translation_error(predicted: Any, recorded: Any) -> Any:
     return jnp.abs(length - jnp.linalg.norm(recorded[..., :3, 3], axis=-1))
 
 
-def split_clip(clip: Any) -> tuple[Any, Any]:
+def split_clip(clip: Array) -> tuple[Array, Array]:
     """Clip [b t h w 3] -> target [b h w 3] and sources [b s h w 3] in temporal order."""
     middle = clip.shape[1] // 2
     return clip[:, middle], jnp.concatenate([clip[:, :middle], clip[:, middle + 1 :]], axis=1)
@@ -194,11 +206,11 @@ def split_clip(clip: Any) -> tuple[Any, Any]:
 def _metrics(limits: dict[str, float], crop: str | None) -> Metrics:
     """Scores with and without median scaling, and those of trivial predictors: a constant and the mean depth image."""
 
-    def study(batches: Iterable[Arrays]) -> dict[str, Any]:
+    def study(batches: Iterable[Batch]) -> dict[str, Any]:
         return metrics.trivial_depths(depth for batch in batches for depth in batch["depth"])
 
     @functools.partial(jax.jit, static_argnames="size")
-    def score(disparity: Any, scale: Any, points: Points, trivial: dict[str, Any], *, size: tuple[int, int]) -> Sums:
+    def score(disparity: Array, scale: Array | None, points: Points, trivial: Arrays, *, size: tuple[int, int]) -> Sums:
         ours = depth_from_disparity(bilinear_at(disparity, points.place, size=size), **limits)
         ours = ours if scale is None else ours * scale[:, None]
         ratios = scale_ratios(points.depth, ours)
@@ -211,11 +223,11 @@ def _metrics(limits: dict[str, float], crop: str | None) -> Metrics:
             candidates[name] = values * scale_ratios(points.depth, values)[:, None]
         sums = {}
         for name, values in candidates.items():
-            errors, known = point_errors(points.depth, values)
+            errors, known = metrics.point_errors(points.depth, values)
             sums[name] = {"total": errors.sum(axis=0), "count": known.sum()}
         return sums | {"scale": {"ratios": list(ratios)}}
 
-    def measure(predictions: Arrays, batch: Arrays, studied: dict[str, Any]) -> Sums:
+    def measure(predictions: Predictions, batch: Batch, studied: dict[str, Any]) -> Sums:
         disparity, truth = predictions["disparity"][0], batch["depth"]
         points = measured_points(truth, frames=len(disparity), crop=crop)
         trivial = {}
@@ -227,7 +239,7 @@ def _metrics(limits: dict[str, float], crop: str | None) -> Metrics:
         known = np.flatnonzero(points.depth.any(axis=1))
         return sums | {"scale": {"ratios": [sums["scale"]["ratios"][index] for index in known]}}
 
-    def summarise(sums: Sums) -> dict[str, Any]:
+    def summarise(sums: Sums) -> Sections:
         means = {name: metrics.mean_errors(entry) for name, entry in sums.items() if name != "scale"}
         means["scale"] = metrics.summarise_ratios([float(ratio) for ratio in sums["scale"]["ratios"]])
         found = {name: errors for name, errors in means.items() if errors}

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from mtl_depth.geometry.rigid import at_least_float32
-from mtl_depth.tasks.base import Arrays, Health
+from mtl_depth.tasks.base import Batch, Health, Outputs
 
 LEAST_SPREAD = 0.02  # standard deviation of disparity over its mean; streets have 0.5 or more
 LEAST_PARALLAX = 0.05  # pixels; neighbours of a driving camera are several pixels apart
@@ -15,7 +15,7 @@ def make(*, nearest: float, farthest: float, predicts_motion: bool) -> Health:
     `motion_pixels` is fx |t| / depth of the predicted translation and depth, whose common scale cancels out.
     """
 
-    def measure(outputs: Arrays, batch: Arrays) -> dict:
+    def measure(outputs: Outputs, batch: Batch) -> dict:
         disparity = at_least_float32(outputs["disparity"][-1])  # the coarsest scale tells as much and costs least
         samples = jnp.float32(disparity.shape[0])
         spread = disparity.std(axis=(1, 2)) / jnp.maximum(disparity.mean(axis=(1, 2)), 1e-7)

@@ -5,18 +5,18 @@ not affected. Prediction needs no labels.
 """
 
 import difflib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
 from mtl_depth import config
 from mtl_depth.data import LABELS, train_id_from_id
 from mtl_depth.errors import UserError
 from mtl_depth.geometry.warp import inverse_warp
-from mtl_depth.tasks.base import Arrays
+from mtl_depth.tasks.base import Array, Batch
 
 MOVABLE = np.zeros(256, bool)
 MOVABLE[[label.id for label in LABELS if label.id >= 0 and label.category in ("human", "vehicle")]] = True
@@ -38,7 +38,7 @@ class Guidance(NamedTuple):
     overlap: float
     edges: bool
 
-    def valid(self, batch: Arrays, depth: Any, source_from_target: Any) -> Any:
+    def valid(self, batch: Batch, depth: Array, source_from_target: Array) -> Array | None:
         """The pixels of the photometric loss, b h w, or None for all; no gradient flows back to the depth."""
         valid = None
         if self.left_out.any():
@@ -52,7 +52,7 @@ class Guidance(NamedTuple):
             valid = still if valid is None else valid & still
         return valid
 
-    def classes(self, batch: Arrays) -> Any:
+    def classes(self, batch: Batch) -> Array | None:
         """The class of every pixel, b h w, at whose borders the smoothness is not applied, or None."""
         return jnp.asarray(train_id_from_id)[batch["semantic"].astype(jnp.int32)] if self.edges else None
 

@@ -12,7 +12,7 @@ from mtl_depth.losses.segmentation import center_error, cross_entropy, offset_er
 from mtl_depth.media import visualize
 from mtl_depth.models.heads import InstanceHead
 from mtl_depth.tasks import instance_metrics, report_head
-from mtl_depth.tasks.base import Arrays, Task
+from mtl_depth.tasks.base import Array, Batch, Images, Outputs, Predictions, Task, Terms
 from mtl_depth.tasks.centers import center_targets
 from mtl_depth.tasks.classes import IGNORED, PALETTE, thing_ids
 from mtl_depth.tasks.grouping import group
@@ -48,7 +48,7 @@ def make(section: config.InstanceTask, *, width: float, dtype: Any) -> Task:
     class_from_id[ids] = np.arange(1, len(ids) + 1)
     class_from_id[0] = IGNORED
 
-    def loss(keys: Any, outputs: Arrays, batch: Arrays) -> dict[str, tuple[Any, Any]]:
+    def loss(keys: Array, outputs: Outputs, batch: Batch) -> Terms:
         values = jnp.clip(batch["instance"].astype(jnp.int32), 0, 65535)
         targets = center_targets(values, jnp.asarray(is_thing))
         center = center_error(outputs["center"], targets.center, targets.labelled)
@@ -60,7 +60,7 @@ def make(section: config.InstanceTask, *, width: float, dtype: Any) -> Task:
             "instance/thing": _weighted(section.weight, thing),
         }
 
-    def decode(outputs: Arrays) -> dict[str, Any]:
+    def decode(outputs: Outputs) -> Predictions:
         values, scores = group(outputs["center"], outputs["offset"], outputs["thing"], jnp.asarray(ids))
         return {"instances": values, "scores": scores}
 
@@ -81,7 +81,7 @@ def _weighted(weight: float, sums: tuple[Any, Any]) -> tuple[Any, Any]:
     return weight * total, count
 
 
-def _pictures(outputs: Arrays, batch: Arrays, *, shown: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def _pictures(outputs: Outputs, batch: Batch, *, shown: np.ndarray | None = None) -> Images:
     """Draws predicted and, if known, true instances over the image; of the truth only the label ids `shown`."""
     image = np.asarray(batch["image"])
     frames = visualize.to_uint8(image[:, image.shape[1] // 2])

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from mtl_depth.data import train_id_from_id
+from mtl_depth.image import resize_nearest
 from mtl_depth.metrics.instance import FALSE, THRESHOLDS, TRUE, average_precision, detections
 from mtl_depth.metrics.overlap import Overlaps, map_overlaps
 from mtl_depth.metrics.panoptic import panoptic_counts, qualities
-from mtl_depth.metrics.pixels import batch_weights, confusions, enlarged_map, with_rows
-from mtl_depth.metrics.sizes import check_confidence, nearest, pixel_weights
-from mtl_depth.tasks.base import Arrays, Metrics, Sums, add
+from mtl_depth.metrics.pixels import check_confidence, confusions, pixel_weights, with_rows
+from mtl_depth.tasks.base import Array, Batch, Metrics, Predictions, Sections, Sums, add
 from mtl_depth.tasks.classes import (
     SCORED_CLASSES,
     TRAIN_CLASSES,
@@ -42,11 +42,13 @@ def make(things: Mapping[str, int], *, official_void: bool = False) -> Metrics:
     )
 
 
-def _study(batches: Iterable[Arrays]) -> None:
+def _study(batches: Iterable[Batch]) -> None:
     """There is no trivial predictor of instances."""
 
 
-def _measure(things: dict[str, int], official_void: bool, predictions: Arrays, batch: Arrays, studied: None) -> Sums:
+def _measure(
+    things: dict[str, int], official_void: bool, predictions: Predictions, batch: Batch, studied: None
+) -> Sums:
     sums: Sums | None = None
     truths, confidence = np.asarray(batch["instance"]), np.asarray(batch["confidence"])
     check_confidence(confidence, truths)
@@ -58,10 +60,10 @@ def _measure(things: dict[str, int], official_void: bool, predictions: Arrays, b
             with_rows(truths, rows), with_rows(confidence, rows),
         )  # fmt: skip
     instances, scores = np.asarray(predictions["instances"]), np.asarray(predictions["scores"])
-    for index, truth in enumerate(truths):
-        truth = truth.astype(np.int64)
-        weight, values = pixel_weights(confidence[index], truth), nearest(instances[index], truth.shape)
-        picture = thing_sums(truth, values, scores[index], weight, things, official_void=official_void)
+    values = resize_nearest(instances[: len(truths)], size=truths.shape[1:])
+    weights = pixel_weights(confidence)
+    for index, truth in enumerate(truths.astype(np.int64)):
+        picture = thing_sums(truth, values[index], scores[index], weights[index], things, official_void=official_void)
         picture["stuff"] = {}
         if tables is not None:
             picture["stuff"] = stuff_sums(np.asarray(tables)[index], stuff_classes(list(things.values())))
@@ -70,12 +72,12 @@ def _measure(things: dict[str, int], official_void: bool, predictions: Arrays, b
 
 
 @jax.jit
-def _class_tables(predictions: Arrays, instances: Any, values: Any, confidence: Any) -> Any:
+def _class_tables(predictions: Predictions, instances: Array, values: Array, confidence: Array) -> Array:
     """Weights by true and predicted train id, one table per frame; pixels of predicted things have no class."""
     size, truth = values.shape[1:], jnp.asarray(train_id_from_id)[values // 1000]
     classes = classes_at(predictions, size=size).astype(jnp.int32)
-    classes = jnp.where(enlarged_map(instances, size=size) > 0, -1, classes)
-    return confusions(truth, classes, batch_weights(confidence), classes=TRAIN_CLASSES)
+    classes = jnp.where(resize_nearest(instances, size=size) > 0, -1, classes)
+    return confusions(truth, classes, pixel_weights(confidence), classes=TRAIN_CLASSES)
 
 
 def thing_sums(
@@ -136,7 +138,7 @@ def stuff_sums(table: np.ndarray, stuff: Mapping[str, int]) -> Sums:
     return found
 
 
-def _summarise(sums: Sums) -> dict[str, Any]:
+def _summarise(sums: Sums) -> Sections:
     per_class: dict[str, dict[str, float]] = {}
     for name, found in sums["detections"].items():
         if found["truths"]:  # a class without truth is left out of the mean

@@ -15,14 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mtl_depth.image import resize_nearest
 from mtl_depth.losses.segmentation import value_error
 from mtl_depth.losses.smoothness import edge_aware_smoothness
-from mtl_depth.metrics.depth import NAMES
+from mtl_depth.metrics.depth import NAMES, point_errors
 from mtl_depth.metrics.pixels import enlarged, with_rows
-from mtl_depth.metrics.points import point_errors
-from mtl_depth.metrics.sizes import bilinear, nearest
 from mtl_depth.models.heads import ValueHead
-from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task
+from mtl_depth.tasks.base import Array, Arrays, Batch, Metrics, Outputs, Predictions, Sections, Sums, Task, Terms
 
 SMOOTHNESS_WEIGHT = 1e-3
 _SMALLEST = 1e-6  # keeps the logarithm and the ratio finite where the sigmoid underflows
@@ -51,7 +50,7 @@ def make(
     """
     decoded_dtype = {"labels": jnp.uint8, "instances": jnp.int32}[prediction]
 
-    def loss(keys: Any, outputs: Arrays, batch: Arrays) -> dict[str, tuple[Any, Any]]:
+    def loss(keys: Array, outputs: Outputs, batch: Batch) -> Terms:
         value, clip = outputs["value"], batch["image"]
         total, count = value_error(value, batch[name].astype(value.dtype) / largest)
         smoothness = edge_aware_smoothness(value, clip[:, clip.shape[1] // 2])
@@ -60,7 +59,7 @@ def make(
             f"{name}/smoothness": (weight * SMOOTHNESS_WEIGHT * smoothness.sum(), jnp.float32(value.shape[0])),
         }
 
-    def decode(outputs: Arrays) -> dict[str, Any]:
+    def decode(outputs: Outputs) -> Predictions:
         return {prediction: jnp.round(outputs["value"] * largest).astype(decoded_dtype)}
 
     return Task(
@@ -76,14 +75,14 @@ def make(
 
 
 def _metrics(name: str, largest: int) -> Metrics:
-    def study(batches: Iterable[Arrays]) -> np.ndarray | None:
+    def study(batches: Iterable[Batch]) -> np.ndarray | None:
         """The mean value of every pixel over the training frames in which it is labelled."""
         totals = counts = None
         for batch in batches:
             for labels in batch[name]:
                 if totals is None:
                     totals, counts = np.zeros(labels.shape), np.zeros(labels.shape, np.int64)
-                values = nearest(labels, totals.shape)
+                values = resize_nearest(labels, size=totals.shape)
                 totals = totals + values / largest
                 counts = counts + (values > 0)
         if totals is None or not counts.any():
@@ -91,24 +90,24 @@ def _metrics(name: str, largest: int) -> Metrics:
         return np.where(counts > 0, totals / np.maximum(counts, 1), totals.sum() / counts.sum())
 
     @jax.jit
-    def score(values: Any, labels: Any, mean_image: Any) -> Sums:
+    def score(values: Array, labels: Array, mean_image: Array | None) -> Sums:
         """The depth errors over the pixels with a label, neither scaled nor clipped."""
         size, truth = labels.shape[1:], (labels / largest).reshape(len(labels), -1)
         guesses = {"ours": enlarged(values, size=size)}
         if mean_image is not None:
-            guesses["mean_image"] = jnp.broadcast_to(mean_image, labels.shape)
+            guesses["mean_image"] = jnp.broadcast_to(enlarged(mean_image[None], size=size), labels.shape)
         sums = {}
         for guess, maps in guesses.items():
             errors, known = point_errors(truth, maps.reshape(truth.shape), nearest=_SMALLEST, farthest=jnp.inf)
             sums[guess] = {"frames": known.sum(), **dict(zip(NAMES, errors.sum(axis=0)))}
         return sums
 
-    def measure(predictions: Arrays, batch: Arrays, studied: np.ndarray | None) -> Sums:
+    def measure(predictions: Predictions, batch: Batch, studied: np.ndarray | None) -> Sums:
         values, labels = predictions["value"], batch[name]
-        mean_image = None if studied is None else bilinear(studied.astype(np.float32), labels.shape[1:])
+        mean_image = None if studied is None else studied.astype(np.float32)
         return score(values, with_rows(labels, len(values)), mean_image)
 
-    def summarise(sums: Sums) -> dict[str, Any]:
+    def summarise(sums: Sums) -> Sections:
         means = {
             guess: {error: float(total / found["frames"]) for error, total in found.items() if error != "frames"}
             for guess, found in sums.items()

@@ -10,14 +10,14 @@ import numpy as np
 from mtl_depth import config
 from mtl_depth.data import train_id_from_id
 from mtl_depth.errors import UserError
+from mtl_depth.image import resize_nearest
 from mtl_depth.losses.segmentation import cross_entropy
 from mtl_depth.media import visualize
 from mtl_depth.metrics import semantic as metrics
-from mtl_depth.metrics.pixels import batch_weights, confusions, with_rows
-from mtl_depth.metrics.sizes import check_confidence, nearest
+from mtl_depth.metrics.pixels import check_confidence, confusions, pixel_weights, with_rows
 from mtl_depth.models.heads import SemanticHead
 from mtl_depth.tasks import report_head
-from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task
+from mtl_depth.tasks.base import Array, Batch, Images, Metrics, Outputs, Predictions, Sections, Sums, Task, Terms
 from mtl_depth.tasks.classes import (
     ID_FROM_TRAIN_ID,
     PALETTE,
@@ -54,12 +54,12 @@ def make(section: config.SemanticTask, *, width: float, dtype: Any) -> Task:
             dtype=dtype,
         )
 
-    def loss(keys: Any, outputs: Arrays, batch: Arrays) -> dict[str, tuple[Any, Any]]:
+    def loss(keys: Array, outputs: Outputs, batch: Batch) -> Terms:
         classes = jnp.asarray(train_id_from_id)[batch["semantic"].astype(jnp.int32)].astype(jnp.int32)
         total, count = cross_entropy(outputs["semantic"], classes, hardest=section.hardest)
         return {"semantic/cross_entropy": (section.weight * total, count)}
 
-    def decode(outputs: Arrays) -> dict[str, Any]:
+    def decode(outputs: Outputs) -> Predictions:
         return {"labels": jnp.asarray(ID_FROM_TRAIN_ID)[outputs["semantic"].argmax(axis=-1)]}
 
     return Task(
@@ -80,36 +80,36 @@ def make(section: config.SemanticTask, *, width: float, dtype: Any) -> Task:
     )
 
 
-def _pictures(outputs: Arrays, batch: Arrays) -> dict[str, np.ndarray]:
+def _pictures(outputs: Outputs, batch: Batch) -> Images:
     maps = {"semantic": outputs["labels"]} | ({"semantic_truth": batch["semantic"]} if "semantic" in batch else {})
     return {name: visualize.label_picture(np.asarray(labels), PALETTE) for name, labels in maps.items()}
 
 
-def _study(batches: Iterable[Arrays]) -> np.ndarray | None:
+def _study(batches: Iterable[Batch]) -> np.ndarray | None:
     """The majority label image of the training frames, as train ids; None where no frame is labelled."""
     counts = None
     for batch in batches:
         for labels in batch["semantic"]:
             if counts is None:
                 counts = np.zeros((*labels.shape, TRAIN_CLASSES), np.int32)
-            classes = nearest(train_id_from_id[labels], counts.shape[:2])
+            classes = resize_nearest(train_id_from_id[labels], size=counts.shape[:2])
             rows, columns = np.nonzero(classes < TRAIN_CLASSES)
             counts[rows, columns, classes[rows, columns]] += 1  # a pixel comes once, so nothing is lost in +=
     return None if counts is None or not counts.any() else metrics.majority(counts)
 
 
-def _measure(predictions: Arrays, batch: Arrays, studied: np.ndarray | None) -> Sums:
+def _measure(predictions: Predictions, batch: Batch, studied: np.ndarray | None) -> Sums:
     labels, confidence = batch["semantic"], batch["confidence"]
     check_confidence(confidence, labels)
     size, predicted = labels.shape[1:], class_predictions(predictions)
-    trivial = np.full(size, TRAIN_CLASSES) if studied is None else nearest(studied, size)
+    trivial = np.full(size, TRAIN_CLASSES) if studied is None else resize_nearest(studied, size=size)
     rows = len(next(iter(predicted.values())))
     return _score(predicted, with_rows(labels, rows), with_rows(confidence, rows), trivial.astype(np.uint8))
 
 
 @jax.jit
-def _score(predictions: Arrays, labels: Any, confidence: Any, trivial: Any) -> Sums:
-    truth, weight = jnp.asarray(train_id_from_id)[labels.astype(jnp.int32)], batch_weights(confidence)
+def _score(predictions: Predictions, labels: Array, confidence: Array, trivial: Array) -> Sums:
+    truth, weight = jnp.asarray(train_id_from_id)[labels.astype(jnp.int32)], pixel_weights(confidence)
     guesses = {"ours": classes_at(predictions, size=labels.shape[1:]), "majority": trivial}
     return {
         name: confusions(truth, jnp.broadcast_to(guess, truth.shape), weight, classes=TRAIN_CLASSES)[:, :-1].sum(axis=0)
@@ -117,7 +117,7 @@ def _score(predictions: Arrays, labels: Any, confidence: Any, trivial: Any) -> S
     }
 
 
-def _summarise(sums: Sums) -> dict[str, Any]:
+def _summarise(sums: Sums) -> Sections:
     scores = {name: _scores(np.asarray(matrix)) for name, matrix in sums.items()}
     if not scores["ours"]["per_class"]:
         return {}

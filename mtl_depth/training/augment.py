@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Shaped
 
-from mtl_depth.geometry.camera import flip_intrinsics
+from mtl_depth.geometry.camera import flip_intrinsics, resize_intrinsics
 from mtl_depth.geometry.rigid import Array
 
 _LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, the weights of torchvision's grayscale
@@ -95,10 +95,9 @@ def crop_images(images: Float[Array, "t h w c"], window: Window) -> Float[Array,
 
 
 def crop_intrinsics(intrinsics: Float[Array, "3 3"], window: Window, *, size: tuple[int, int]) -> Float[Array, "3 3"]:
-    """fx' = z fx and cx' = (cx + 0.5 - x0) z - 0.5, where the window starts at column x0; the same in y."""
-    zoom, start = window.zoom[::-1], (window.start * jnp.array(size))[::-1]
-    moved = intrinsics.at[:2, 2].add(0.5 - start)
-    return (moved.at[:2].multiply(zoom[:, None])).at[:2, 2].add(-0.5)
+    """The principal point moves by the window's first column and row, then the window is enlarged."""
+    start = (window.start * jnp.array(size))[::-1]
+    return resize_intrinsics(intrinsics.at[:2, 2].add(-start), ratio=tuple(window.zoom[::-1]))
 
 
 def crop_labels(labels: Shaped[Array, "h w *c"], window: Window) -> Shaped[Array, "h w *c"]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
-import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 
@@ -221,17 +220,8 @@ def _part(batch: Batch, position: Any) -> Batch:
 
 
 def _sum_across(tree: Any, *, axis_name: str | None) -> Any:
-    """The sum over devices.
-
-    On CPUs the tree is sent as one vector, in one exchange, because XLA would send every array separately. Its
-    compilers for accelerators combine exchanges and overlap them with the backward pass; one vector would prevent that.
-    """
-    if axis_name is None:
-        return tree
-    if jax.default_backend() != "cpu":
-        return jax.lax.psum(tree, axis_name)
-    vector, restore = jax.flatten_util.ravel_pytree(tree)
-    return restore(jax.lax.psum(vector, axis_name))
+    """The sum over devices; XLA combines the exchanges and overlaps them with the backward pass where it can."""
+    return tree if axis_name is None else jax.lax.psum(tree, axis_name)
 
 
 def _sample_keys(state: TrainState, samples: int, purposes: int, *, part: Any, axis_name: str | None) -> jax.Array:

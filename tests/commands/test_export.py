@@ -18,6 +18,7 @@ from mtl_depth.errors import UserError
 from mtl_depth.prediction import loading
 from mtl_depth.tasks import assemble
 
+pytestmark = pytest.mark.as_users
 NAMES = ("depth", "semantic", "instance")
 
 

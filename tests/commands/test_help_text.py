@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from mtl_depth.commands import help_text
-from mtl_depth.config import Config, DepthTask, InstanceTask, SemanticTask, Tasks, to_dict
+from mtl_depth.config import Config, DepthTask, InstanceTask, ReconstructionTask, SemanticTask, Tasks, to_dict
 
 EVERYTHING = [(prefix, *entry) for prefix, section in help_text.sections() for entry in help_text.settings(section())]
 
@@ -16,7 +16,11 @@ def test_every_setting_has_a_meaning(setting):
 
 
 def test_no_setting_is_left_out():
-    everything = Config(tasks=Tasks(depth=DepthTask(), semantic=SemanticTask(), instance=InstanceTask()))
+    everything = Config(
+        tasks=Tasks(
+            depth=DepthTask(), semantic=SemanticTask(), instance=InstanceTask(), reconstruction=ReconstructionTask()
+        )
+    )
 
     def names(values, prefix):
         for name, value in values.items():

@@ -187,6 +187,12 @@ def test_evaluation_batches_are_the_frames_in_order_at_full_size(dataset, data):
             labels = label_images(frame)
             np.testing.assert_array_equal(batch["semantic"][n], labels["semantic"])
             np.testing.assert_array_equal(batch["instance"][n], labels["instance"])
+    turns = [
+        [batch["frame"].tolist() for batch in reader.evaluation_batches(
+            dataset, data, **options, batch_size=6, images=False, process_index=index, process_count=4,
+        )] for index in range(4)
+    ]  # fmt: skip
+    assert turns == [[batch["frame"].tolist()] for batch in batches] + [[]]
     assert reader.frames(dataset, data, split="val", reads=frozenset({"depth"})) == 2
     assert reader.frames(dataset, data, split="test", reads=frozenset({"depth"})) == 0
 

@@ -101,7 +101,7 @@ def evaluated(*, blocked: bool) -> Callable[..., Any]:
 
         perceiver = types.SimpleNamespace(
             config=fake_run.config("semantic"), program=None, network=None, flip=False, size=fake_run.SIZE,
-            answer=None,
+            answer=None, on=lambda devices: perceiver,
         )  # fmt: skip
         patch.setattr("mtl_depth.inference.load_perceiver", lambda *_, **__: perceiver)
         patch.setattr("mtl_depth.evaluation.evaluator.measure", measure)

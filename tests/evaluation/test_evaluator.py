@@ -1,5 +1,6 @@
 """Restored networks: what they answer, in which sizes, and how they are scored."""
 
+import functools
 import json
 import shutil
 
@@ -15,6 +16,7 @@ from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator
 from mtl_depth.models.network import Network
 from mtl_depth.prediction import loading, predictor
+from mtl_depth.runtime.devices import Devices
 from mtl_depth.tasks.base import Metrics, Task
 
 ALL = ("depth", "semantic", "instance")
@@ -139,14 +141,16 @@ def test_measure_adds_up_all_frames_once(monkeypatch):
     assert (result["split"], result["frames"], result["depth"]["n"]) == ("val", 3, 3)
     np.testing.assert_allclose(result["depth"]["red"], sum(f["image"][..., 0].sum() / 255 for f in frames), rtol=1e-5)
     np.testing.assert_allclose(result["depth"]["truth"], sum(f["depth"].sum() for f in frames), rtol=1e-6)
-    for word in (
-        "motion during the sweep",
-        "floor(u + 0.5)",
-        "nearest return",
-        "1e-3 < truth < 80 m (no crop)",
-        "median_scaled",
-    ):
-        assert word in result["recipe"]
+
+
+def test_the_recipe_names_crop_and_flip():
+    tasks = fake_run.config("depth").tasks
+    for word in ("motion during the sweep", "floor(u + 0.5)", "nearest return", "1e-3 < truth < 80 m (no crop)"):
+        assert word in evaluator.recipe(tasks, flip=False)
+    tasks.depth.crop = "garg"
+    garg = evaluator.recipe(tasks, flip="mean")
+    assert "(garg crop)" in garg and "mirrored" in garg
+    assert "(no crop)" in evaluator.recipe(fake_run.config("semantic").tasks, flip=False)
 
 
 def test_study_sees_the_training_frames(monkeypatch):
@@ -200,11 +204,23 @@ def test_measure_scores_every_task_of_a_run(monkeypatch, perceiver):
     result = evaluator.measure(
         perceiver.answer, perceiver.tasks, "opened", data, split="val", batch_size=2, progress=False
     )
-    assert set(result) >= {"split", "frames", "depth", "semantic", "instance", "recipe"}
+    assert set(result) >= {"split", "frames", "depth", "semantic", "instance"}
     assert set(result["depth"]) >= {"median_scaled", "unscaled", "constant", "mean_image"}
     assert result["semantic"]["majority"]["miou"] == pytest.approx(1.0)  # all frames have the same labels
     assert {"ap", "ap50", "pq"} <= set(result["instance"])
     json.dumps(result, allow_nan=False)
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_several_devices_score_as_one(monkeypatch, perceiver, count):
+    """Three frames, one at a time: shares of one batch each, the last group not full or with idle devices."""
+    fake_run.install(monkeypatch)
+    data = fake_run.config(*ALL).data
+    measure = functools.partial(
+        evaluator.measure, tasks=perceiver.tasks, dataset="opened", data=data, split="val", batch_size=1, progress=False
+    )
+    devices = Devices(count)
+    assert measure(perceiver.on(devices).answer, devices=devices) == measure(perceiver.answer)
 
 
 def test_mistakes_are_met_by_a_sentence(tmp_path):

@@ -64,13 +64,6 @@ def test_growing_interpolates_between_pixel_centres():
     np.testing.assert_allclose(image_files.resize(np.array([[0.0, 4.0]], np.float32), size=(1, 4)), [[0, 1, 3, 4]])
 
 
-def test_labels_take_the_value_at_the_centre():
-    labels = np.array([[1, 2, 3]], np.int32)
-    assert image_files.resize_nearest(labels, size=(1, 6)).tolist() == [[1, 1, 2, 2, 3, 3]]
-    assert image_files.resize_nearest(labels, size=(1, 1)).tolist() == [[2]]
-    assert image_files.resize_nearest(labels, size=(2, 3)).dtype == np.int32
-
-
 def test_depth_is_interpolated_in_disparity():
     # half way between 1/2 and 1/6 lies 1/3; the new centres are at 1/4 and 3/4: 1/2 - 1/4 (1/2 - 1/6) = 5/12
     depth = image_files.resize_depth(np.array([[2.0, 6.0]], np.float32), size=(1, 4))

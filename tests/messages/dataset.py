@@ -19,7 +19,7 @@ from mtl_depth.benchmarks import evaluate as evaluate_benchmark
 from mtl_depth.benchmarks import input as input_benchmark
 from mtl_depth.config import Data
 from mtl_depth.data import records
-from mtl_depth.metrics.sizes import check_confidence
+from mtl_depth.metrics.pixels import check_confidence
 from mtl_depth.runtime.lock import only_writer
 from tfds_kitti360 import metadata
 
@@ -99,6 +99,21 @@ def build_twice_at_once(at, patch):
 
     patch.setattr(fcntl, "flock", locked)
     return build_again(at)
+
+
+def refuse(*_, **__):
+    raise PermissionError(13, "Permission denied")
+
+
+def build_closed(at, patch):
+    built_at(at)
+    patch.setattr("tfds_kitti360.kitti360_dataset_builder.Builder.__init__", refuse)
+    return build_again(at)
+
+
+def read_closed(at, patch):
+    patch.setattr("tensorflow_datasets.builder_from_directory", refuse)
+    reading(str)(at)
 
 
 def reading(spoil, **settings):
@@ -195,6 +210,8 @@ ROWS: list[Row] = [
         build_damaged("{"), "{at}/built/kitti360 is damaged", "delete that folder"),
     row("tfds_kitti360.build.build: {} cannot be written", "a full disk", build_on_full_disk,
         "{at}/built cannot be written", "No space left", "free space"),
+    row("tfds_kitti360.build.build: {} cannot be read", "an earlier build that may not be read", build_closed,
+        f"{{at}}/built/{VERSION} cannot be read (Permission denied)", "may be intact"),
     row("tfds_kitti360.build._check_same: {} is not a finished", "a build that lost its record",
         build_damaged("{}"), f"{{at}}/built/{VERSION} is not a finished data set", "delete"),
     row("tfds_kitti360.build._check_same: {} is damaged", "a build whose record lies",
@@ -215,6 +232,8 @@ ROWS: list[Row] = [
         reading(lambda folder: (folder / "metadata.json").unlink()), f"{{at}}/built/{VERSION} is not a finished"),
     row("data.dataset._open_one: {} is damaged", "a build whose record is damaged",
         reading(lambda folder: resealed(folder, "{")), f"{{at}}/built/{VERSION} is damaged"),
+    row("data.dataset._open_one: {} cannot be read ({}); the data set", "a build that may not be read", read_closed,
+        f"{{at}}/built/{VERSION} cannot be read (Permission denied)", "may be intact"),
     row("data.dataset._open_one: {} is missing", "a build that lost a part",
         reading(lambda folder: next(folder.glob("*array_record*")).unlink()), "array_record", "is missing; delete"),
     row("data.dataset._open_one: config.data.size", "a data set built with another size",
@@ -238,8 +257,8 @@ ROWS: list[Row] = [
         "stored image of drive 0003 frame 104 is damaged", "build it again"),
     row("data.records.Records._reporting_damage", "a built data set cut off", damaged_shard,
         f"A shard in {{at}}/built/{VERSION} is damaged", "build it again"),
-    row("metrics.sizes.check_confidence", "confidence of another size",
-        lambda at: check_confidence(np.ones((3, 3)), np.ones((3, 4), int)), "3 x 3", "3 x 4",
+    row("metrics.pixels.check_confidence", "confidence of another size",
+        lambda at: check_confidence(np.ones((1, 3, 3)), np.ones((1, 3, 4), int)), "3 x 3", "3 x 4",
         "build the data set again"),
     row("benchmarks.input.Reader.__init__", "nothing to read", nothing_to_read, "no training clip", "larger"),
     row("benchmarks.evaluate.main", "an unknown variant",

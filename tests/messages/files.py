@@ -233,7 +233,7 @@ ROWS: list[Row] = [
     row("tfds_kitti360.metadata.check_seal: {} was", "a record edited by hand",
         lambda at: [(built_at(at) / "metadata.json").write_text("{}"), build_again(at)][1],
         "metadata.json was edited or damaged", "restore it"),
-    row("data.dataset._open_one: {} cannot", "a data set that may not be read", closed_set,
+    row("data.dataset._open_one: {} cannot be read ({}); make", "a data set that may not be read", closed_set,
         "{at} cannot be read (Permission denied)"),
     row("data.records._check_readable", "a shard that may not be read", closed_shard,
         "array_record cannot be read (Permission denied)", "may be intact"),

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import pathlib
 import shutil
 import types
 
@@ -74,6 +75,16 @@ def damaged_checkpoint(at):
     loading.load_perceiver(folder)
 
 
+def closed_checkpoint(at, patch):
+    folder = run_at(at, "depth")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    patch.setattr(pathlib.Path, "read_bytes", refuse)
+    loading.load_perceiver(folder)
+
+
 def unwritable_checkpoint(at):
     checkpoints = checkpoint.Checkpoints(at / "checkpoints", keep=1)
     written(at / "checkpoints/5.part")
@@ -128,7 +139,7 @@ def scored(truth, *, pictures=("a.png",), **options):
 def told(config):
     """A perceiver that says two metres everywhere."""
     return types.SimpleNamespace(
-        config=config, size=fake_run.SIZE, metric=True,
+        config=config, size=fake_run.SIZE, metric=True, canonical_focal=None, focal_scale=1.0,
         perceive_padded=lambda images, **_: {"depth": np.full((len(images), *fake_run.SIZE), 2.0, np.float32)},
     )  # fmt: skip
 
@@ -207,6 +218,8 @@ ROWS: list[Row] = [
         "{at}/run/checkpoints has no evaluated checkpoint", "config.train.evaluate_every"),
     row("runtime.checkpoint.restore_variables: {} has no checkpoint", "a step that is not there", choosing("4"),
         "{at}/run/checkpoints has no checkpoint '4'", "latest, best and 7"),
+    row("runtime.manifest._fault", "a checkpoint that may not be read", closed_checkpoint,
+        "checkpoints/7/manifest.json cannot be read (Permission denied)", "may be whole"),
     row("runtime.checkpoint.restore_variables: The checkpoint", "a damaged checkpoint", damaged_checkpoint,
         "The checkpoint {at}/run/checkpoints/7 is damaged", "train again"),
     row("runtime.checkpoint._restore", "a checkpoint of another head than config.json says", other_head,

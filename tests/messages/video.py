@@ -75,6 +75,21 @@ def decoding(**fails):
     return provoke
 
 
+def wide_pixels(at, patch):
+    film = capture()
+    get = film.get
+    film.get = lambda name: 3e9 if name == cv2.CAP_PROP_SAR_NUM else get(name)
+    patch.setattr(cv2, "VideoCapture", lambda *_: film)
+    frames.find_sources([written(at / "a.mp4")])
+
+
+def named_by_words(at):
+    folder = own_video.folder(at / "frames", own_video.frames(STEPS))
+    for word, path in zip(("one", "two", "three", "four", "five"), sorted(folder.iterdir())):
+        path.rename(folder / f"{word}.png")
+    return build("--video={at}/frames")(at)
+
+
 def unwritable(at):
     written(at / "built")
     make.write_download(make.Request((own_video.folder(at / "frames", own_video.frames(STEPS)),)), at / "built",
@@ -103,8 +118,12 @@ ROWS: list[Row] = [
         "frame0.png is 96x160"),
     row("tfds_kitti360.films._opened: {} cannot be read as", "a video that is none", of_file("a.mp4", "no video"),
         "{at}/a.mp4 cannot be read as a video"),
-    row("tfds_kitti360.films.open_film", "a video of nothing", decoding(reads=False),
+    row("tfds_kitti360.films.open_film: {} holds", "a video of nothing", decoding(reads=False),
         "{at}/a.mp4 holds no frame"),
+    row("tfds_kitti360.films.open_film: {} says", "a pixel that is far too wide", wide_pixels,
+        "{at}/a.mp4 says that a pixel is 1e+09 times as wide"),
+    row(f"{_VIDEO}.frames._folder: the names", "frames named by words", named_by_words,
+        "in {at}/frames do not tell the order", "names hold no numbers", "000001.png"),
     row(f"{_VIDEO}.frames._film: --fps", "more frames than the video has", of_film("--fps=99"),
         "--fps=99 cannot be taken from {at}/a.mp4", "10 frames per second"),
     row("tfds_kitti360.films.Film.read", "a damaged frame", decoding(retrieves=False),
@@ -117,6 +136,9 @@ ROWS: list[Row] = [
         "--intrinsics=0,100,80,48", "not a camera's fx, fy, cx, cy"),
     row(f"{_VIDEO}.intrinsics._from_numbers: {{}} mixes", "fractions among pixels", camera("1,1,80,48"),
         "--intrinsics=1,1,80,48 mixes fractions with pixels", "in pixels"),
+    row(f"{_VIDEO}.intrinsics._from_numbers: {{}} is of", "the camera of pictures of another shape",
+        camera_file('{"fx": 99, "cx": 48, "cy": 80, "w": 96, "h": 160}'), "{at}/camera.txt is of 96x160 pictures",
+        "cropped or turned"),
     row(f"{_VIDEO}.camera_files.read: --intrinsics={{}} is far", "a file that fills memory",
         camera_file(b"1" * ((1 << 26) + 1)), "--intrinsics={at}/camera.txt is far too large"),
     row(f"{_VIDEO}.camera_files.read: --intrinsics={{}} is neither", "a wrong path of the camera", camera("absent.txt"),

@@ -117,12 +117,23 @@ def saved(path, arrays):
     return path
 
 
+def refuse(*_):
+    raise PermissionError(13, "Permission denied")
+
+
+def closed_weights(at, patch):
+    patch.setattr(files.torch_file, "read", refuse)
+    files.read_arrays(written(at / "a.pth"))
+
+
 ROWS: list[Row] = [
     row("pretrained.files.read_arrays: There is no", "a wrong path of weights",
         lambda at: files.read_arrays(at / "a.pth"), "There is no weight file {at}/a.pth"),
     row("pretrained.files.read_arrays: {} is not", "a file of another kind", read("a.onnx"),
         "{at}/a.onnx is not a weight file", ".pth, .safetensors, .npz"),
-    row("pretrained.files.read_arrays: {} cannot", "half a file", read("a.safetensors", b"PK"),
+    row("pretrained.files.read_arrays: {} cannot be read ({})", "weights that may not be read", closed_weights,
+        "{at}/a.pth cannot be read (Permission denied)", "make it readable"),
+    row("pretrained.files.read_arrays: {} cannot be read:", "half a file", read("a.safetensors", b"PK"),
         "{at}/a.safetensors cannot be read", "truncated"),
     row("pretrained.torch_file.read: {} was not", "a pickle of anything", read_pth(types.SimpleNamespace(a=1)),
         "{at}/a.pth was not loaded", "could run code"),

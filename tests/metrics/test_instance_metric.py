@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from metric_references import mask_overlaps
 
 from mtl_depth.metrics.instance import FALSE, IGNORED, THRESHOLDS, TRUE, average_precision, detections
-from mtl_depth.metrics.overlap import map_overlaps, mask_overlaps
+from mtl_depth.metrics.overlap import map_overlaps
 
 
 def _row(*runs):

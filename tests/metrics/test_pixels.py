@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from metric_references import confusion
 
+from mtl_depth.errors import UserError
 from mtl_depth.image import resize_bilinear
-from mtl_depth.metrics.pixels import batch_weights, confusions, enlarged, enlarged_classes, enlarged_map, with_rows
-from mtl_depth.metrics.semantic import confusion
-from mtl_depth.metrics.sizes import nearest, pixel_weights
+from mtl_depth.metrics.pixels import check_confidence, confusions, enlarged, enlarged_classes, pixel_weights, with_rows
 
 CLASSES = 5
 
@@ -33,13 +33,6 @@ def test_logits_are_interpolated_before_the_choice(size):
         np.testing.assert_allclose(best, whole.max(axis=-1), atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [(4, 6), (9, 17), (3, 5)])
-def test_maps_are_enlarged_as_on_the_host(size):
-    values = np.random.default_rng(0).integers(0, 99, (3, 4, 6))
-    found = enlarged_map(jnp.asarray(values), size=size)
-    np.testing.assert_array_equal(found, [nearest(frame, size) for frame in values])
-
-
 @pytest.mark.parametrize("size", [(1, 1), (7, 3), (16, 8), (50, 60)])
 def test_confusions_are_the_reference_s(size):
     generator = np.random.default_rng(1)
@@ -60,12 +53,14 @@ def test_a_large_picture_loses_no_digits():
     assert abs(float(found) / weight.sum(dtype=np.float64) - 1) < 1e-5
 
 
-def test_weights_are_those_of_the_host_and_fillings_are_zero():
+def test_confidence_becomes_weight_and_fillings_are_zero():
     confidence = np.random.default_rng(3).random((3, 4, 5)).astype(np.float32)
     confidence[1] = 0
-    labels = np.zeros(confidence.shape, np.uint8)
-    expected = [pixel_weights(frame, label) for frame, label in zip(confidence, labels)]
-    np.testing.assert_allclose(batch_weights(jnp.asarray(confidence)), expected, rtol=1e-6)
+    for weights in (pixel_weights(confidence), pixel_weights(jnp.asarray(confidence))):
+        assert weights.dtype == np.float32
+        np.testing.assert_array_equal(weights, [confidence[0], np.ones((4, 5)), confidence[2]])
+    with pytest.raises(UserError, match="2 x 2 where its label image is 1 x 2"):
+        check_confidence(np.ones((1, 2, 2)), np.zeros((1, 1, 2), int))
     filled = with_rows(confidence, 5)
     np.testing.assert_array_equal(filled[:3], confidence)
     assert filled.shape == (5, 4, 5) and not filled[3:].any()

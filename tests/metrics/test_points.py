@@ -1,12 +1,13 @@
 """Depth errors on the device: the reference's numbers, whatever the shapes, gaps and crops."""
 
 import jax.numpy as jnp
+import metric_references
 import numpy as np
 import pytest
 
 from mtl_depth.image import resize_bilinear
-from mtl_depth.metrics.depth import NAMES, crop_mask, depth_errors
-from mtl_depth.metrics.points import bilinear_at, measured_points, point_errors, scale_ratios
+from mtl_depth.metrics.depth import NAMES, crop_mask, depth_errors, point_errors
+from mtl_depth.metrics.points import bilinear_at, measured_points, scale_ratios
 
 
 def _depths(seed, frames, size, share=0.1):
@@ -39,6 +40,8 @@ def test_equal_to_the_reference(crop, scaled, seed):
             valid = (truth[index] > 1e-3) & (truth[index] < 80) & crop_mask(truth[index].shape, crop)
             ratio = np.median(truth[index][valid]) / np.median(guess[index][valid])
             assert float(ratios[index]) == pytest.approx(ratio, rel=1e-5)
+            clipped = np.clip(guess[index][valid].astype(float) * (ratio if scaled else 1), 1e-3, 80)
+            assert expected == pytest.approx(metric_references.depth_errors(truth[index][valid], clipped), rel=1e-6)
         found = dict(zip(NAMES, np.asarray(errors[index]).tolist()))
         assert found == pytest.approx(expected or dict.fromkeys(NAMES, 0.0), rel=2e-5, abs=1e-6)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from metric_references import confusion
 
-from mtl_depth.errors import UserError
-from mtl_depth.metrics import semantic, sizes
+from mtl_depth.metrics import semantic
 
 GROUPS = {"a": (0,), "b": (1,), "cd": (2, 3)}  # class 4 is not scored
 
@@ -36,14 +36,14 @@ def test_by_hand():
     # One row of truth and prediction with weights; 255 is void.
     truth, predicted = np.array([[0, 0, 1, 1, 255]]), np.array([[0, 1, 1, 4, 0]])
     weight = np.array([[1.0, 0.5, 0.25, 1.0, 1.0]])
-    ious = semantic.ious(semantic.confusion(truth, predicted, weight, classes=5), GROUPS)
+    ious = semantic.ious(confusion(truth, predicted, weight, classes=5), GROUPS)
     # a: tp 1, fn 0.5, no fp (the void pixel counts nowhere). b: tp 0.25, fp 0.5, fn 1. cd: neither true nor predicted.
     assert ious == pytest.approx({"a": 1 / 1.5, "b": 0.25 / 1.75})
     assert semantic.mean(ious) == pytest.approx((1 / 1.5 + 0.25 / 1.75) / 2)
 
 
 def test_within_a_category_a_wrong_class_is_right():
-    matrix = semantic.confusion(np.array([[2, 3]]), np.array([[3, 2]]), np.ones((1, 2)), classes=5)
+    matrix = confusion(np.array([[2, 3]]), np.array([[3, 2]]), np.ones((1, 2)), classes=5)
     assert semantic.ious(matrix, GROUPS) == {"cd": 1.0}
     assert semantic.ious(matrix, {"c": (2,), "d": (3,)}) == {"c": 0.0, "d": 0.0}
 
@@ -51,7 +51,7 @@ def test_within_a_category_a_wrong_class_is_right():
 def test_200_random_pictures_equal_a_loop_over_pixels_merged_in_any_order():
     rng = np.random.default_rng(0)
     pictures = [_picture(rng) for _ in range(200)]
-    matrices = [semantic.confusion(*picture, classes=5) for picture in pictures]
+    matrices = [confusion(*picture, classes=5) for picture in pictures]
     for picture, matrix in zip(pictures, matrices):
         expected = _loop_ious([picture])
         assert semantic.ious(matrix, GROUPS) == pytest.approx(expected, abs=1e-9)
@@ -66,23 +66,3 @@ def test_majority_falls_back_to_the_most_frequent_class():
     counts = np.zeros((1, 3, 4), np.int32)
     counts[0, 0], counts[0, 1] = [0, 2, 1, 0], [5, 0, 0, 0]  # the third pixel was never labelled
     np.testing.assert_array_equal(semantic.majority(counts), [[1, 0, 0]])
-
-
-def test_confidence_becomes_weight():
-    labels = np.zeros((1, 2), np.uint8)
-    np.testing.assert_allclose(sizes.pixel_weights(np.array([[65535, 13107]], np.uint16), labels), [[1, 0.2]])
-    np.testing.assert_allclose(sizes.pixel_weights(np.array([[1.0, 0.2]], np.float32), labels), [[1, 0.2]], rtol=1e-7)
-    np.testing.assert_array_equal(sizes.pixel_weights(np.zeros((1, 2), np.uint16), labels), [[1, 1]])
-    with pytest.raises(UserError, match="2 x 2 where its label image is 1 x 2"):
-        sizes.pixel_weights(np.ones((2, 2)), labels)
-
-
-def test_resizing_keeps_centres_in_place():
-    values = np.arange(6).reshape(2, 3)
-    np.testing.assert_array_equal(sizes.nearest(values, (4, 6)), values.repeat(2, 0).repeat(2, 1))
-    np.testing.assert_array_equal(sizes.nearest(values, (2, 1)), values[:, 1:2])
-    ramp = np.array([[0.0, 1.0]], np.float32)  # half-pixel rule: the new centres lie at -0.25, 0.25, 0.75, 1.25
-    np.testing.assert_allclose(sizes.bilinear(ramp, (1, 4)), [[0, 0.25, 0.75, 1]], atol=1e-6)
-    logits = np.random.default_rng(0).normal(size=(4, 5, 19)).astype(np.float32)
-    channels = np.stack([sizes.bilinear(logits[..., c], (9, 7)) for c in range(19)], axis=-1)
-    np.testing.assert_allclose(sizes.bilinear(logits, (9, 7)), channels, atol=1e-6)

@@ -1,5 +1,6 @@
 """Placing, splitting and prefetching."""
 
+import pickle
 import time
 
 import jax
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from mtl_depth.errors import UserError
-from mtl_depth.runtime.devices import Devices, prefetch
+from mtl_depth.runtime.devices import Devices, interleave, prefetch
 
 
 def test_batch_that_does_not_divide_is_refused():
@@ -40,6 +41,34 @@ def test_step_sees_the_whole_batch(count):
     for _ in range(2):
         state, _ = parallel(state, devices.place_batch({"frame": np.arange(8)}))
     assert int(state) == 56
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_each_device_has_its_rows_and_the_first_gets_them_all(count):
+    devices = Devices(count)
+    placed = devices.place_rows({"frame": np.arange(6), "pair": np.arange(12).reshape(6, 2)})
+    assert placed["frame"].sharding.device_set == set(jax.devices()[:count])
+    shares = devices.shares(jax.tree.map(lambda each: each * 2, placed))
+    assert [share["frame"].tolist() for share in shares] == (2 * np.arange(6)).reshape(count, -1).tolist()
+    assert shares[-1]["pair"][-1].tolist() == [20, 22]
+    assert {leaf.device for leaf in jax.tree.leaves(shares)} == {jax.devices()[0]}
+
+
+def test_entries_of_all_processes_come_in_turn(monkeypatch):
+    lists = [[{"ratios": [0.5, 2.0]}, 1, "two"], [np.arange(3)], []]
+    assert interleave(lists[0]) == lists[0]
+    blobs = [np.frombuffer(pickle.dumps(each), np.uint8) for each in lists]
+
+    def allgather(own):
+        if own.ndim == 0:
+            return np.array([len(blob) for blob in blobs])
+        assert len(own) == max(map(len, blobs))
+        return np.stack([np.pad(blob, (0, len(own) - len(blob))) for blob in blobs])
+
+    monkeypatch.setattr(jax, "process_count", lambda: 3)
+    monkeypatch.setattr("jax.experimental.multihost_utils.process_allgather", allgather)
+    first, second, *others = interleave(lists[1])
+    assert first == {"ratios": [0.5, 2.0]} and second.tolist() == [0, 1, 2] and others == [1, "two"]
 
 
 def test_prefetch_keeps_order_and_ends():

@@ -66,7 +66,7 @@ def _cases():
     yield "jpeg", cv2.imencode(".jpg", grey)[1].tobytes(), "not a PNG"
     yield "half", good[: len(good) // 2], "truncated"
     yield "no end", good[:-12], "truncated"
-    yield "cut in the end", good[:-1], "truncated"
+    yield "cut in the end", good[:-1], "cannot be decoded"
     yield "flipped bit", bytes(flipped), "checksum"
     yield "smaller", cv2.imencode(".png", grey[:-1])[1].tobytes(), "39x120 where .* says 40x120"
     yield "color", cv2.imencode(".png", color)[1].tobytes(), "8-bit RGB image where 8-bit grey"

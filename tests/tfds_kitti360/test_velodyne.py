@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.layout import Calibration, Layout, cam0_to_world
-from tfds_kitti360.velodyne import depth_image, read_scan, rotation_vector, undo_motion
+from tfds_kitti360.velodyne import depth_image, read_scan, undo_motion
 
 PROJECTION = np.array([[FOCAL, 0, CX, 0], [0, FOCAL, CY, 0], [0, 0, 1, 0]])
 CAMERA_FROM_VELO = matrix(AXES.T, [0.1, -0.2, -0.3])
@@ -100,15 +100,6 @@ def test_motion_correction_by_hand():
     right = matrix(Rotation.from_rotvec([0, 0, -0.4]).as_matrix(), [0, 0, 0])
     expected = [[10, 0, 0], [10 * np.sin(0.1), 10 * np.cos(0.1), 0], [10 * np.sin(0.1), -10 * np.cos(0.1), 0]]
     np.testing.assert_allclose(undo_motion(points, right), expected, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    "vector", [[0, 0, 0], [1e-9, 0, 0], [0.01, -0.02, 0.03], [1, 2, -2], [np.pi, 0, 0], [0, -3.14159, 0]]
-)
-def test_rotation_vector_equals_scipy(vector):
-    rotation = Rotation.from_rotvec(vector)
-    again = Rotation.from_rotvec(rotation_vector(rotation.as_matrix()))
-    assert (again * rotation.inv()).magnitude() < 1e-8
 
 
 def test_scans_are_read_as_written(tmp_path):

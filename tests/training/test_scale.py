@@ -37,14 +37,14 @@ def test_the_counting_counts():
 
 
 @pytest.mark.slow
-def test_one_fused_gradient_and_small_statistics_travel_between_devices():
+def test_the_gradient_once_and_small_statistics_travel_between_devices():
     compiled = compile_step(8)
     assert not any(kind in compiled.as_text() for kind in ("all-gather(", "all-to-all(", "collective-permute("))
-    found = sorted(collectives(compiled.as_text()))
+    found = collectives(compiled.as_text())
     gradient = 4 * parameters()
-    assert gradient <= found[-1] <= gradient + 4 * 20  # with the loss terms and the signs of health
-    assert found[-2] <= LARGEST_STATISTIC * 4  # some statistics travel together
-    assert len(found) < 200
+    assert gradient <= sum(found) <= 1.03 * gradient  # with the statistics, the loss terms and the signs of health
+    # 146 of statistics; of 156 parameters XLA joins those that are ready at about the same time
+    assert len(found) < 200 and sum(size > LARGEST_STATISTIC * 4 for size in found) > 5
 
 
 @pytest.mark.slow

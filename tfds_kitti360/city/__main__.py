@@ -6,6 +6,7 @@ import sys
 
 from tfds_kitti360.city import plan
 from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.files import expand
 
 _DESCRIPTION = """\
 Draws a synthetic city and writes it in the official layout of KITTI-360: images, semantic, instance and confidence
@@ -79,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
             focal=flags.focal,
         )
         plan.check(settings)
-        _draw(flags.out, settings)
+        _draw(expand(flags.out), settings)
     except DatasetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -27,6 +27,13 @@ _MODELS = {  # as COLMAP calls them, with how its parameters become fx, fy, cx, 
 }
 _PARAMETERS = {"SIMPLE_PINHOLE": 3, "PINHOLE": 4, "SIMPLE_RADIAL": 4, "RADIAL": 5, "OPENCV": 8, "FULL_OPENCV": 12}
 _OTHER_NAMES = ("PERSPECTIVE", "PLUMB_BOB", "RADTAN", "BROWN")
+_NAMED = (
+    ["fx", "fy", "cx", "cy"],
+    ["fx", "fy", "mx", "my"],
+    ["fx", "fy", "ppx", "ppy"],
+    ["fx", "fy", "u0", "v0"],
+    ["k"],
+)
 _CAMERA_KEYS = ("fl_x", "fl_y", "fx", "fy", "cx", "cy", "k1", "k2", "k3", "k4", "p1", "p2", "w", "h", "camera_model")
 
 
@@ -160,7 +167,10 @@ def _colmap(content: str, origin: str) -> Camera | None:
 
 
 def _bare(content: str, origin: str) -> Camera | None:
-    """Four numbers, or the nine of a matrix, between whatever separates them."""
+    """Four numbers, or the nine of a matrix, between whatever separates them; names have to say fx, fy, cx, cy too."""
+    named = re.findall(r"[a-z]\w*", re.sub(_NUMBER, " ", content.casefold()))
+    if named and [name.partition("_")[0] for name in named] not in _NAMED:
+        return None
     numbers = _floats(re.findall(_NUMBER, content), 4)
     if numbers is not None:
         return Camera(numbers, None, origin)

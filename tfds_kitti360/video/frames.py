@@ -8,7 +8,8 @@ import numpy as np
 
 from tfds_kitti360 import films, pictures
 from tfds_kitti360.errors import DatasetError
-from tfds_kitti360.files import Listing, interleaved, list_folder, remark
+from tfds_kitti360.files import Listing, list_folder, remark
+from tfds_kitti360.order import doubt, interleaved
 
 
 class Source(NamedTuple):
@@ -54,9 +55,9 @@ def _sources(path: pathlib.Path, fps: float | None) -> list[Source]:
         remarks = (remark(path, found.unread),) if found.unread else ()
         if found.files:
             return [_film(film, fps, remarks if film == found.files[0] else ()) for film in found.files]
+        there = remark(path, list_folder(path, (*pictures.ENDINGS, *films.ENDINGS)).unread) or "it is empty"
         raise DatasetError(
-            f"--video={path} is a folder without frames; it has to hold pictures ({' '.join(pictures.ENDINGS)}) or "
-            f"videos ({' '.join(films.ENDINGS)})"
+            f"--video={path} is a folder without frames ({there}); give the folder that holds pictures or videos itself"
         )
     if not path.exists():
         raise DatasetError(f"--video={path} does not exist; give a video file or a folder of frames")
@@ -75,6 +76,11 @@ def _folder(path: pathlib.Path, found: Listing, fps: float | None) -> Source:
         raise DatasetError(
             f"{path} holds several sequences with interleaved names ({pair[0]}, {pair[1]}); put "
             "each, such as each camera's, into its own folder"
+        )
+    if reason := doubt(found.files):
+        raise DatasetError(
+            f"the names of the pictures in {path} do not tell the order in which they were taken ({reason}); number "
+            "them in that order, such as 000001.png"
         )
     first = found.files[0]
     size, white = pictures.read_picture(first).shape[:2], pictures.white_level(found.files)

@@ -10,7 +10,8 @@ from tfds_kitti360.resize import resize_intrinsics
 from tfds_kitti360.video import camera_files
 
 GUESSED_FOV = 70.0  # degrees: a telephone's main camera; dashboard cameras have 90 to 140
-PLAUSIBLE_FOV = (20.0, 150.0)  # degrees; a pinhole camera of a vehicle is within this range
+_OTHER_SHAPE = math.log(1.2)  # between two aspect ratios: more than pictures are stretched by on purpose
+PLAUSIBLE_FOV = (20.0, 150.0)  # degrees; below a telescope, above no pinhole camera
 
 
 class Intrinsics(NamedTuple):
@@ -109,13 +110,16 @@ def _from_numbers(camera: camera_files.Camera, size: tuple[int, int]) -> Intrins
         )
     matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
     if given_size is not None and given_size != size:
+        if abs(math.log(size[1] / size[0] * given_size[0] / given_size[1])) > _OTHER_SHAPE:
+            raise DatasetError(
+                f"{origin} is for {given_size[0]}x{given_size[1]} pictures (height x width) and these are "
+                f"{size[0]}x{size[1]}: one is cropped or rotated; give the intrinsics of these pictures as fx,fy,cx,cy"
+            )
         warnings.append(
             f"{origin} is for {given_size[0]}x{given_size[1]} pictures (height x width) and is scaled to the frames', "
             f"{size[0]}x{size[1]}; this is right if these are resized, and wrong if they are cropped"
         )
         matrix = resize_intrinsics(matrix, old=given_size, new=size)
-    if distortion:
-        warnings.append(f"{origin} has lens distortion; frames are undistorted, which crops them slightly")
     if distortion:
         warnings.append(f"{origin} has lens distortion; frames are undistorted, which crops them slightly")
     return Intrinsics(matrix, origin, (*warnings, *oddities(matrix, size=size)))

@@ -14,7 +14,7 @@ from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.files import expand, read_bytes
 from tfds_kitti360.images import write_photo
 from tfds_kitti360.layout import Layout
-from tfds_kitti360.progress import progress
+from tfds_kitti360.progress import progress, say
 from tfds_kitti360.resize import reduce_image, resize_intrinsics
 from tfds_kitti360.video import check, motion, writer
 from tfds_kitti360.video.frames import Source, find_sources
@@ -81,7 +81,7 @@ def write_download(
             there = _write(root, request, sources, settings, size)
     except OSError as error:
         raise DatasetError(f"{root} cannot be written ({error}); free space or pass another --data_dir") from None
-    print("\n".join(there["report"]), flush=True)
+    say("\n".join(there["report"]))
     return root, size, "guessed" if request.intrinsics is None and request.fov is None else "given"
 
 
