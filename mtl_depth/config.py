@@ -144,7 +144,7 @@ class Train:
     keep_checkpoints: int = 3  # newest checkpoints that are kept, in addition to the best
     evaluate_every: int = 0  # steps between evaluations; 0: at the end only
     devices: int = 0  # devices used by this process; 0: all
-    profile: str = ""  # START:STOP, steps whose profiler trace is written to the run folder, such as 10:12; "": none
+    profile: str = ""  # write a profiler trace of the steps START:STOP, such as 10:12, to the run folder; "": none
 
 
 @dataclasses.dataclass
@@ -160,9 +160,9 @@ class Evaluation:
 
 @dataclasses.dataclass
 class Log:
-    """Services that get the rows of metrics.jsonl too; opened by `mtl_depth.runtime.loggers`."""
+    """Services that also receive the rows of metrics.jsonl; read by `mtl_depth.runtime.loggers`."""
 
-    wandb: str = ""  # project of Weights & Biases (extra wandb; WANDB_MODE=offline keeps all on this machine); "": none
+    wandb: str = ""  # project of Weights & Biases (extra wandb; WANDB_MODE=offline keeps all data local); "": none
     mlflow: str = ""  # experiment of MLflow (extra mlflow), at MLFLOW_TRACKING_URI or in RUN/mlflow.db; "": none
 
 

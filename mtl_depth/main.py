@@ -34,11 +34,11 @@ MODES = {
     "replay": "repeats the step at which training broke down and prints the first number that was not finite",
     "page": "writes one HTML file that compares the given runs: scores, curves, predictions",
     "push": "uploads a run or `starter` to the Hugging Face hub: mtl-depth push RUN OWNER/NAME",
-    "pull": "downloads what was pushed: mtl-depth pull OWNER/NAME FOLDER",
+    "pull": "downloads a pushed run or model: mtl-depth pull OWNER/NAME FOLDER",
     "serve": "serves the page for pictures that are dropped on it or taken with the browser's camera",
 }
 STARTER = ("predict", "serve")  # verbs that use the starter model where neither --config nor --workdir is given
-OF_WORDS = ("page", "push", "pull")  # verbs that take the following words and need no configuration
+OF_WORDS = ("page", "push", "pull")  # verbs that take arguments without flags and need no configuration
 WORDS = ("predict", "evaluate", "replay")  # verbs whose first argument is their --input
 NO_CONFIG = "--config=FILE is needed, such as --config=instance, or the --workdir of a run; --help lists all flags."
 
@@ -85,10 +85,10 @@ _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "serve: the address to listen on; 0.0.0.0 also gives other machines access to the model."
 )
 _SMOOTH = flags.DEFINE_bool(
-    "smooth", False, "predict: less flicker in the depth of a video: each frame is blended with the frames before it."
+    "smooth", False, "predict: reduce flicker in the depth of a video by blending each frame with the previous ones."
 )
 _DRY_RUN = flags.DEFINE_bool(
-    "dry_run", False, "train: only print what the training would take: parameters, memory, clips, steps, hours."
+    "dry_run", False, "train: only print parameters, memory, clips, steps and hours of the training."
 )
 _BATCH = flags.DEFINE_string("batch", "free", "export: batch size of the exported program: a number, or free.")
 
@@ -112,7 +112,7 @@ EMPTY = ("workdir", "input", "output", "truth", "intrinsics")  # flags that must
 def main() -> int:
     """Runs the command line in sys.argv; exit status 0, or 2 for a user's mistake."""
     compiler_flags.avoid_wrong_reductions()
-    for stream in (sys.stdout, sys.stderr):  # names of files need not be words of the terminal's encoding
+    for stream in (sys.stdout, sys.stderr):  # file names may contain characters that the terminal's encoding lacks
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:

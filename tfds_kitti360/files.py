@@ -11,7 +11,7 @@ from tfds_kitti360.errors import DatasetError
 
 # Among them seconds since 1970 with a fraction, as ROS names pictures: 1503677345.05 comes before 1503677345.1.
 _PART = re.compile(r"(\d{9,})\.(\d+)|(\d+)|(\D+)")
-_EXAMPLES = 3  # names given of each kind of file that is not read
+_EXAMPLES = 3  # names listed of each kind of file that is not read
 
 
 class Listing(NamedTuple):

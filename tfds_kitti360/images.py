@@ -87,7 +87,7 @@ def write_map(image: np.ndarray) -> bytes:
 
 
 def _check_chunks(data: bytes, path: pathlib.Path) -> None:
-    """Every chunk is whole and has its checksum, up to the end chunk."""
+    """Checks that every chunk up to the end chunk is complete and has the right checksum."""
     try:
         PIL.Image.open(io.BytesIO(data), formats=["PNG"]).verify()
     except SyntaxError:

@@ -1,4 +1,4 @@
-"""What a training takes from its data set where the command line leaves it open: picture size, split, camera."""
+"""Settings that training takes from its data set unless the command line sets them: picture size, split, camera."""
 
 import dataclasses
 import math
@@ -57,7 +57,7 @@ def adopt(config: Config, workdir: pathlib.Path, *, typed: Collection[str]) -> C
         learn = True
         taken.append("--config.camera.learn=True")
     if taken and jax.process_index() == 0:
-        log.say(f"Taken from the data set: {' '.join(taken)} (what you set on the command line is left as it is).")
+        log.say(f"Taken from the data set: {' '.join(taken)} (settings on the command line are not changed).")
     return _with(config, size=size, learn=learn, split=split)
 
 

@@ -1,4 +1,4 @@
-"""`mtl-depth train --dry_run`: what a training would take, from three of its steps; nothing is written."""
+"""`mtl-depth train --dry_run`: estimates the cost of a training from three steps; nothing is written."""
 
 import math
 import pathlib
@@ -58,14 +58,14 @@ def run(config: Config, workdir: pathlib.Path, *, typed: Collection[str] | None 
     log.say(
         f"{plan.steps} steps of {train.batch_size} clips on {len(devices) * jax.process_count()} "
         f"{jax.devices()[0].platform} device(s), {seconds:.2f} s each (mean of {STEPS}), take "
-        f"{duration(plan.steps * seconds)} ({train.batch_size / seconds:.1f} clips per second); evaluations and "
-        "pictures come on top"
+        f"{duration(plan.steps * seconds)} ({train.batch_size / seconds:.1f} clips per second), without "
+        "evaluations and pictures"
     )
     log.say("nothing was written; the same command without --dry_run trains")
 
 
 def memory(programs: Collection[Any]) -> str:
-    """What XLA's analysis says of the largest of the compiled programs."""
+    """The memory of the largest compiled program, by XLA's analysis."""
     analyses = [found for program in programs if (found := program.memory_analysis()) is not None]
     if not analyses:
         return "this platform has no analysis of memory"

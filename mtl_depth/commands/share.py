@@ -24,7 +24,7 @@ HEADER = "---\nlibrary_name: mtl_depth\npipeline_tag: depth-estimation\n---\n\n"
 
 
 def push(words: Sequence[str]) -> None:
-    """Uploads what `words` name, as (what, repository): settings, scores, rows, the newest and the best checkpoint.
+    """Uploads a run or model, `words` = (run, repository): settings, scores, rows, the newest and the best checkpoint.
 
     Paths of this machine are left out; a repository that is new is private.
 
@@ -47,7 +47,7 @@ def push(words: Sequence[str]) -> None:
 
 
 def pull(words: Sequence[str]) -> None:
-    """Downloads what was pushed, as `words` = (repository, folder); the folder has to be new or empty.
+    """Downloads a pushed run or model, `words` = (repository, folder); the folder has to be new or empty.
 
     Raises:
         UserError: the folder holds something, the hub refuses or cannot be reached, or nothing of ours is there.
@@ -56,7 +56,7 @@ def pull(words: Sequence[str]) -> None:
         raise UserError("--mode=pull takes a name on the hub and a new folder: mtl-depth pull OWNER/NAME FOLDER")
     name, target = words[0], pathlib.Path(os.path.expanduser(words[1]))
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise UserError(f"{target} is there already; pull into a FOLDER that is new or empty.")
+        raise UserError(f"{target} already exists; pull into a FOLDER that is new or empty.")
     disk.check_writable(target)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}_", dir=target.parent) as part:
         with _hub(name) as hub:
@@ -74,7 +74,7 @@ def pull(words: Sequence[str]) -> None:
 
 
 def gather(source: str, folder: pathlib.Path) -> None:
-    """Copies into `folder` what is sent of a run, an export or the starter, without paths of this machine."""
+    """Copies the uploaded files of a run, an export or the starter to `folder`, without local paths."""
     run = pathlib.Path(os.path.expanduser(source))
     if source == STARTER and not run.exists():
         run = STARTER_FILE.parent
@@ -122,7 +122,7 @@ def _last(paths: str) -> str:
 
 @contextlib.contextmanager
 def _hub(name: str) -> Iterator[Any]:
-    """The hub's client; its errors become one sentence."""
+    """Context with the client of the hub; its errors become UserErrors."""
     try:
         import huggingface_hub
         from huggingface_hub import errors
@@ -131,15 +131,15 @@ def _hub(name: str) -> Iterator[Any]:
     try:
         yield huggingface_hub
     except errors.HFValidationError:
-        raise UserError(f"{name!r} is no name on the hub; give OWNER/NAME.") from None
+        raise UserError(f"{name!r} is not a name on the hub; give OWNER/NAME.") from None
     except errors.RepositoryNotFoundError:
         raise UserError(
-            f"The hub has no {name}, or you may not see it: check the name, and log in with `hf auth login`."
+            f"The hub has no {name}, or you have no access to it: check the name, and log in with `hf auth login`."
         ) from None
     except UserError:
         raise
     except Exception as error:  # of the network: the client and the libraries below it have no common one
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:160]
         raise UserError(
-            f"The hub did not do this for {name} ({reason}); log in with `hf auth login`, or try again."
+            f"The request to the hub failed for {name} ({reason}); log in with `hf auth login`, or try again."
         ) from error

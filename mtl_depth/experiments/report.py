@@ -60,7 +60,7 @@ def opening(scale: Scale, command: str) -> str:
         f"city. Every training: {budget} of {scale.batch_size} clips of {height}x{width}, {networks}, learning rate "
         f"{scale.learning_rate:g}. {motion} Trainings of one seed start from the same weights in all parts they share "
         "and see the same clips, flipped and coloured alike. Each run's exact configuration is "
-        "`runs/<arm>_seed<n>/config.json`."
+        "`runs/<variant>_seed<n>/config.json`."
     )
 
 

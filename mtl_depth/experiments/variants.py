@@ -187,7 +187,7 @@ ARMS = VARIANTS | _CONTROL | _BALANCED | _SWITCHED | _HEADS | _FEWER
 
 
 def configuration(scale: Scale, arm: Arm, *, seed: int, data_dir: str) -> Config:
-    """The run of an arm. Arms of one seed differ by what they name, and by nothing else."""
+    """The configuration of a training. Those of one seed differ only by what they name."""
     sections = {
         "depth": DepthTask(
             weight=RATIO if arm.tasks else 1.0, motion=scale.motion, canonical_focal=scale.canonical_focal

@@ -50,7 +50,7 @@ def correlate_grouped(
 def correlate_shifted(
     x: Float[Array, "b h w c"], kernel: Float[Array, "n n 1 c"], stride: int, padding: tuple[tuple[int, int], ...]
 ) -> Float[Array, "b p q c"]:
-    """The same as a sum of shifted maps over the kernel's taps.
+    """The correlation as a sum of shifted maps over the kernel's taps.
 
     Pictures are a loop, here and in the gradients: XLA computes a loop's inputs and results once. Otherwise it fuses
     the sum into everything that reads it, a BatchNorm's mean and its variance for example, and computes it anew there.

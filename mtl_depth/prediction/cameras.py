@@ -35,7 +35,7 @@ def find(
         run: folder of the run, which records the camera; the data set of the configuration is used only if it is the
             recorded one. None: it is always used.
     """
-    known = functools.cache(lambda: _recorded(trained, run))  # read when the first picture asks
+    known = functools.cache(lambda: _recorded(trained, run))  # read when the first picture needs it
     told, sizes = set(), set()
 
     def camera(size: tuple[int, int]) -> np.ndarray:

@@ -118,7 +118,7 @@ def _is_free(path: pathlib.Path) -> bool:
 
 
 def _listed(path: pathlib.Path, marker: str = MARKER) -> dict[str, dict[str, object]]:
-    """The marker's lines by file name; nothing where there is no marker, or one that cannot be read."""
+    """The lines of the marker by file name; empty without a readable marker."""
     try:
         lines = [json.loads(line) for line in (path / marker).read_text(encoding="ascii").splitlines()]
         return {line["file"]: line for line in lines if pathlib.PurePath(line["file"]).name == line["file"]}

@@ -1,4 +1,4 @@
-"""Weights & Biases and MLflow: the rows of metrics.jsonl, sent there as well. Both libraries are extras."""
+"""Weights & Biases and MLflow: receive the rows of metrics.jsonl. Both libraries are extras."""
 
 import json
 import os

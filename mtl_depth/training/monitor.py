@@ -81,7 +81,9 @@ class Watch:
             clips = where(self._gather({name: batch[name] for name in ("drive", "frame")}))
             found = f"loss {numbers['loss']:g}, gradient norm {numbers['gradient_norm']:g}"
             self._row(step, {"skipped_clips": clips, "found": found})
-            self._say(f"warning: step {step} was not finite and is skipped ({found}); its clips: {', '.join(clips)}.")
+            self._say(
+                f"warning: step {step} is skipped, as it was not finite ({found}); its clips: {', '.join(clips)}."
+            )
         if self._in_row > self._max_skipped:
             raise Broken(step, batch, self._in_row)
 

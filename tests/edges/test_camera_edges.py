@@ -57,7 +57,7 @@ def test_own_truth_without_a_camera_says_what_is_assumed(canonical, tmp_path, ca
     capsys.readouterr()
     found = score(tmp_path, truth)
     said = capsys.readouterr().err
-    assert "The intrinsics are a guess" in said and "a field of view of 70 degrees" in said
+    assert "The intrinsics are assumed" in said and "a field of view of 70 degrees" in said
     assert not found["metric"] and "this model's depth has no metres" in said
     # 70 degrees: fx / width = 1 / (2 tan 35) = 0.714, and the truth's is 1
     assert found["scale"]["median"] == pytest.approx(1 / 0.7141, rel=1e-3)
@@ -101,9 +101,9 @@ def test_the_camera_of_a_record_that_was_edited_is_said(tmp_path, capsys):
     assert "dataset.json was edited or damaged" in capsys.readouterr().err
     for number, wrong in enumerate(("x", [1, 2], None, [["a"] * 3] * 3)):
         recorded(tmp_path / str(number), intrinsics=wrong)(size)
-        assert "The intrinsics are a guess" in capsys.readouterr().err
+        assert "The intrinsics are assumed" in capsys.readouterr().err
     recorded(tmp_path / "d", image_size=[0, 0])(size)
-    assert "The intrinsics are a guess" in capsys.readouterr().err
+    assert "The intrinsics are assumed" in capsys.readouterr().err
 
 
 def test_doubts_about_a_given_camera_are_said_once(tmp_path, capsys):
@@ -116,5 +116,5 @@ def test_doubts_about_a_given_camera_are_said_once(tmp_path, capsys):
     assert "are pixels of each picture, and the pictures differ in size" in capsys.readouterr().err
     path = tmp_path / "camera.json"
     path.write_text(json.dumps({"fx": 40, "cx": 20, "cy": 12, "w": 24, "h": 40}))
-    with pytest.raises(UserError, match="of 24x40 pictures, and these are 40x24: one is cropped or turned"):
+    with pytest.raises(UserError, match="and these are 24x40: one is cropped or rotated"):
         cameras.find(fake_run.config("depth"), str(path), speak=True)((24, 40))

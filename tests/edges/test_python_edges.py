@@ -131,7 +131,7 @@ REFUSED = [
     Refused("a stack of batches", depth(BATCH[None]), "shape"),
     Refused("no pixels", depth(BYTES[:0]), r"\[0 131 3\].*shape"),
     Refused("an empty list", depth([]), "an empty list"),
-    Refused("an empty batch", depth(BATCH[:0]), "the batch is empty"),
+    Refused("an empty batch", depth(BATCH[:0]), "an empty batch"),
     Refused("None, as OpenCV reads a file that is not there", depth(None), "NoneType"),
     Refused("encoded bytes", depth(b"\x89PNG"), "bytes"),
     Refused("numbers in lists", depth([[0.5, 0.5, 0.5]]), "list"),

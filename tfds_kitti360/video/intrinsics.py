@@ -11,7 +11,7 @@ from tfds_kitti360.video import camera_files
 
 GUESSED_FOV = 70.0  # degrees: a telephone's main camera; dashboard cameras have 90 to 140
 _OTHER_SHAPE = math.log(1.2)  # between two aspect ratios: more than pictures are stretched by on purpose
-PLAUSIBLE_FOV = (20.0, 150.0)  # degrees; below a telescope, above no pinhole camera
+PLAUSIBLE_FOV = (20.0, 150.0)  # degrees; a pinhole camera of a vehicle is within this range
 
 
 class Intrinsics(NamedTuple):
