@@ -10,7 +10,7 @@ from mtl_depth.data import LABELS, train_id_from_id
 from mtl_depth.errors import UserError
 from mtl_depth.image import resize_nearest
 from mtl_depth.metrics.pixels import enlarged_classes
-from mtl_depth.tasks.base import Predictions
+from mtl_depth.tasks.base import Array, Predictions
 
 TRAIN_CLASSES = 19
 IGNORED = 255  # the train id of everything else
