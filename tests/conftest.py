@@ -15,10 +15,10 @@ os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 # As a file: the type checks of jaxtyping have to be installed before mtl_depth is imported.
 FLAGS_MODULE = pathlib.Path(__file__).parents[1] / "mtl_depth" / "runtime" / "compiler_flags.py"
 runpy.run_path(str(FLAGS_MODULE))["avoid_wrong_reductions"]()
-# The same program is compiled once a session, also for a restarted training.
+# The same program is compiled once, whichever process of this run of pytest, or of the next one, needs it.
 COMPILED = pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import pytest  # noqa: E402
 from absl import flags  # noqa: E402

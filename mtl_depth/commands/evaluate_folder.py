@@ -69,7 +69,7 @@ def run(
         raise UserError("--truth=FOLDER needs the pictures too: --input=FOLDER.")
     if not 0 < scale < np.inf:
         raise UserError(
-            f"--truth_scale={scale:g} has to be positive and finite: units of the PNG in a metre, 256 in KITTI."
+            f"--truth_scale={scale:g} must be positive and finite: the value of a PNG for one metre, 256 in KITTI."
         )
     found, truths = inputs.find(input), _find_truth(footage.expand(truth))
     matched = {name: _the_only(name, truths[name]) for name in found.names if name in truths}

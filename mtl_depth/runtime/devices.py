@@ -6,17 +6,19 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import einops
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
+from jaxtyping import PyTree
 
 from mtl_depth.errors import UserError
 
 AXIS = "device"
+Item, Placed = TypeVar("Item"), TypeVar("Placed")
 
 
 class Devices:
@@ -49,12 +51,12 @@ class Devices:
 
     def parallelize(
         self,
-        step: Callable[..., Any],
+        step: Callable,
         *,
         in_axes: tuple[int | None, ...] = (None, 0),
         out_axes: Any = (None, None),
         donate: tuple[int, ...] = (0,),
-    ) -> Callable[..., Any]:
+    ) -> Callable:
         """`step` compiled for the devices: by default of (state, batch), whose state is donated.
 
         Args:
@@ -70,7 +72,7 @@ class Devices:
             devices=self._devices if jax.process_count() == 1 else None,
         )  # fmt: skip
 
-    def place_state(self, state: Any) -> Any:
+    def place_state(self, state: PyTree) -> PyTree:
         """Copies the state to every device. Done once, because only a replicated state can be donated repeatedly."""
         return jax.device_put(state, self._sharding(PartitionSpec()))
 
@@ -85,11 +87,11 @@ class Devices:
         batch = {name: einops.rearrange(array, f"({rows}) ... -> {axes} ...", **sizes) for name, array in batch.items()}
         return jax.device_put(batch, self._sharding(PartitionSpec(AXIS)))
 
-    def place_rows(self, tree: Any) -> Any:
+    def place_rows(self, tree: PyTree) -> PyTree:
         """Arrays whose rows are divided evenly among the devices, for a function that jit compiles for all of them."""
         return jax.device_put(tree, self._sharding(PartitionSpec(AXIS)))
 
-    def shares(self, tree: Any) -> list[Any]:
+    def shares(self, tree: PyTree) -> list[PyTree]:
         """The rows of each device, as trees on the first device, which then works with one shape."""
         if len(self) == 1:
             return [tree]
@@ -100,7 +102,7 @@ class Devices:
             structure.unflatten(jax.device_put([each[device] for each in shards], first)) for device in self._devices
         ]
 
-    def first_copy(self, tree: Any) -> Any:
+    def first_copy(self, tree: PyTree) -> PyTree:
         """A replicated tree on the first device alone, for work that one device does."""
         if jax.process_count() > 1:
             tree = jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
@@ -136,7 +138,7 @@ def agree_on(find: Callable[[], int]) -> int:
     return int(multihost_utils.broadcast_one_to_all(np.int32(found)))
 
 
-def gather(batch: Any, *, parts: int = 1) -> Any:
+def gather(batch: PyTree, *, parts: int = 1) -> PyTree:
     """The whole batch (NumPy), of which every process has a share of each of the `parts`, one after another."""
     if jax.process_count() == 1:
         return batch
@@ -144,7 +146,7 @@ def gather(batch: Any, *, parts: int = 1) -> Any:
     return jax.tree.map(lambda each: einops.rearrange(each, "n (p b) ... -> (p n b) ...", p=parts), found)
 
 
-def interleave(own: Sequence[Any]) -> list[Any]:
+def interleave(own: Sequence[Item]) -> list[Item]:
     """The entries of all processes: the first of each, the second of each, and so on; some may have one less."""
     if jax.process_count() == 1:
         return list(own)
@@ -157,12 +159,12 @@ def interleave(own: Sequence[Any]) -> list[Any]:
     return [entry for turn in turns for entry in turn if entry is not absent]
 
 
-def broadcast(tree: Any) -> Any:
+def broadcast(tree: PyTree) -> PyTree:
     """The first process's tree of arrays, on all processes."""
     return tree if jax.process_count() == 1 else multihost_utils.broadcast_one_to_all(tree)
 
 
-def prefetch(items: Iterable[Any], place: Callable[[Any], Any], *, ahead: int = 2) -> Iterator[Any]:
+def prefetch(items: Iterable[Item], place: Callable[[Item], Placed], *, ahead: int = 2) -> Iterator[Placed]:
     """Reads and places up to `ahead` items in a thread, so that the device does not wait for input.
 
     An error of the reader is raised in order, after the items before it.

@@ -48,7 +48,7 @@ def make(section: config.InstanceTask, *, width: float, dtype: Any) -> Task:
     class_from_id[ids] = np.arange(1, len(ids) + 1)
     class_from_id[0] = IGNORED
 
-    def loss(keys: Array, outputs: Outputs, batch: Batch) -> Terms:
+    def loss(keys: Array | None, outputs: Outputs, batch: Batch) -> Terms:
         values = jnp.clip(batch["instance"].astype(jnp.int32), 0, 65535)
         targets = center_targets(values, jnp.asarray(is_thing))
         center = center_error(outputs["center"], targets.center, targets.labelled)

@@ -9,13 +9,13 @@ import numpy as np
 from mtl_depth import config
 from mtl_depth.media import visualize
 from mtl_depth.models.heads import ReconstructionHead
-from mtl_depth.tasks.base import Arrays, Metrics, Sums, Task
+from mtl_depth.tasks.base import Array, Batch, Metrics, Outputs, Predictions, Sums, Task, Terms
 
 
 def make(section: config.ReconstructionTask, *, width: float, dtype: Any) -> Task:
     """Builds the task: the mean absolute error of the target's colours, seen by the encoder with their augmentation."""
 
-    def loss(keys: Any, outputs: Arrays, batch: Arrays) -> dict[str, tuple[Any, Any]]:
+    def loss(keys: Array | None, outputs: Outputs, batch: Batch) -> Terms:
         found = outputs["reconstruction"]
         errors = jnp.abs(found - batch["image"][:, batch["image"].shape[1] // 2])
         return {"reconstruction/colour": (section.weight * errors.sum(), jnp.float32(found.size))}
@@ -38,7 +38,7 @@ def make(section: config.ReconstructionTask, *, width: float, dtype: Any) -> Tas
     )
 
 
-def _measure(predictions: Arrays, batch: Arrays, studied: None) -> Sums:
+def _measure(predictions: Predictions, batch: Batch, studied: None) -> Sums:
     image = batch["image"][:, 0].astype(np.float64) / 255
     found = np.asarray(jax.device_get(predictions["reconstruction"]))[: len(image)]
     return {"error": np.abs(found - image).sum(), "values": np.int64(image.size)}

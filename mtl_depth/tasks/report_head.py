@@ -50,7 +50,7 @@ def make(
     """
     decoded_dtype = {"labels": jnp.uint8, "instances": jnp.int32}[prediction]
 
-    def loss(keys: Array, outputs: Outputs, batch: Batch) -> Terms:
+    def loss(keys: Array | None, outputs: Outputs, batch: Batch) -> Terms:
         value, clip = outputs["value"], batch["image"]
         total, count = value_error(value, batch[name].astype(value.dtype) / largest)
         smoothness = edge_aware_smoothness(value, clip[:, clip.shape[1] // 2])

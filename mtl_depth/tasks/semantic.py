@@ -54,7 +54,7 @@ def make(section: config.SemanticTask, *, width: float, dtype: Any) -> Task:
             dtype=dtype,
         )
 
-    def loss(keys: Array, outputs: Outputs, batch: Batch) -> Terms:
+    def loss(keys: Array | None, outputs: Outputs, batch: Batch) -> Terms:
         classes = jnp.asarray(train_id_from_id)[batch["semantic"].astype(jnp.int32)].astype(jnp.int32)
         total, count = cross_entropy(outputs["semantic"], classes, hardest=section.hardest)
         return {"semantic/cross_entropy": (section.weight * total, count)}

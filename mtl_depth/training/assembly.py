@@ -1,7 +1,7 @@
 """Assembles a run from its settings: tasks, network, optimizer, initial state, and the training step."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -10,13 +10,13 @@ import optax
 from mtl_depth.config import Config
 from mtl_depth.models.network import Network
 from mtl_depth.tasks import assemble
-from mtl_depth.tasks.base import Task
+from mtl_depth.tasks.base import Batch, Task
 from mtl_depth.training import balance as balances
 from mtl_depth.training import state as states
 from mtl_depth.training.augment import augment
-from mtl_depth.training.gradients import Gradients, accumulate, make_gradients, make_parts
+from mtl_depth.training.gradients import Carry, Gradients, accumulate, make_gradients, make_parts
 from mtl_depth.training.optimizer import Rates, make_optimizer
-from mtl_depth.training.step import make_train_step, make_update
+from mtl_depth.training.step import TrainStep, make_train_step, make_update
 
 
 class Assembly(NamedTuple):
@@ -52,7 +52,7 @@ class Assembly(NamedTuple):
         """Shapes and types of the state."""
         return jax.eval_shape(self.create, jax.random.key(0))
 
-    def gradients(self, wrap: Callable[..., Any] = jax.jit) -> Callable[[states.TrainState, Any], Gradients]:
+    def gradients(self, wrap: Callable[..., Callable] = jax.jit) -> Callable[[states.TrainState, Batch], Gradients]:
         """The function (state, batch) -> gradients of a batch on one device, compiled by `wrap`."""
         if self.config.train.accumulate == 1:
             return wrap(make_gradients(self.network, self.tasks, **self._options))
@@ -60,10 +60,8 @@ class Assembly(NamedTuple):
         begin, add, finish = map(wrap, (parts.begin, parts.add, parts.finish))
         return lambda state, batch: finish(accumulate(begin, add, state, batch, parts=self.config.train.accumulate))
 
-    def step(
-        self, parallelize: Callable[..., Callable[..., Any]], *, guarded: bool = True
-    ) -> Callable[[states.TrainState, Any, Rates], tuple[states.TrainState, Mapping[str, jax.Array]]]:
-        """The function (state, batch, rates) -> (state, metrics), which reuses the state's memory.
+    def step(self, parallelize: Callable[..., Callable], *, guarded: bool = True) -> TrainStep:
+        """The function (state, batch, rates) -> (state, metrics), which takes the state's memory.
 
         Args:
             parallelize: of the devices, compiles a function for them.
@@ -77,7 +75,9 @@ class Assembly(NamedTuple):
         parts = make_parts(self.network, self.tasks, parts=count, **options)
         update = make_update(self.optimizer, guarded=guarded)
 
-        def finish(state: Any, carry: Any, rates: Any, *, axis_name: str | None = None) -> Any:
+        def finish(
+            state: states.TrainState, carry: Carry, rates: Rates, *, axis_name: str | None = None
+        ) -> tuple[states.TrainState, dict[str, jax.Array]]:
             return update(state, parts.finish(carry, axis_name=axis_name), rates)
 
         begin = parallelize(parts.begin, out_axes=0, donate=())

@@ -1,22 +1,24 @@
 """The gradient of the summed task losses over a global batch, the same for any number of devices and of parts."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from mtl_depth.models.layers import BETWEEN_BLOCKS
 from mtl_depth.models.network import Network
-from mtl_depth.tasks.base import Task
+from mtl_depth.tasks.base import Batch, Outputs, Task, Terms
 from mtl_depth.training.augment import Augmented
 from mtl_depth.training.balance import unchanged
 from mtl_depth.training.state import TrainState
 
 MAPS = ("semantic", "instance", "confidence", "depth", "source_semantic", "image_right")  # mirrored with the images
 MOTIONS = ("source_from_target", "right_from_target")
-Batch = Mapping[str, jax.Array]
+Position = jax.Array | np.ndarray | np.int32 | int  # of a part in the batch
+Weigh = Callable[..., dict[str, jax.Array]]  # that of a balance
 Augmentation = Callable[..., Augmented]
 
 
@@ -30,9 +32,9 @@ class Gradients(NamedTuple):
         health: what the tasks' `health` measured, by name.
     """
 
-    grads: Any
+    grads: PyTree
     terms: dict[str, jax.Array]
-    batch_stats: Any
+    batch_stats: PyTree
     health: dict[str, jax.Array]
 
 
@@ -46,8 +48,8 @@ class Carry(NamedTuple):
     """
 
     counts: dict[str, jax.Array]
-    sums: tuple[Any, dict[str, jax.Array], dict[str, Any]]
-    batch_stats: Any
+    sums: tuple[PyTree, dict[str, jax.Array], Terms]
+    batch_stats: PyTree
 
 
 class Parts(NamedTuple):
@@ -67,7 +69,9 @@ class Parts(NamedTuple):
     finish: Callable[..., Gradients]
 
 
-def accumulate(begin: Callable[..., Carry], add: Callable[..., Carry], state: Any, batch: Any, *, parts: int) -> Carry:
+def accumulate(
+    begin: Callable[..., Carry], add: Callable[..., Carry], state: TrainState, batch: Batch, *, parts: int
+) -> Carry:
     """The carry after all `parts` of a batch, by compiled `begin` and `add` of `Parts`."""
     carry = begin(state, batch)
     for position in range(parts):
@@ -80,7 +84,7 @@ def make_gradients(
     tasks: tuple[Task, ...],
     *,
     augmentation: Augmentation | None,
-    weigh: Callable[..., Any] = unchanged,
+    weigh: Weigh = unchanged,
     rematerialise: bool = False,
     watched: bool = True,
 ) -> Callable[..., Gradients]:
@@ -113,7 +117,7 @@ def make_parts(
     *,
     parts: int,
     augmentation: Augmentation | None,
-    weigh: Callable[..., Any] = unchanged,
+    weigh: Weigh = unchanged,
     rematerialise: bool = False,
     watched: bool = True,
 ) -> Parts:
@@ -137,7 +141,9 @@ def make_parts(
         zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
         return Carry(counts, zeros, state.batch_stats)
 
-    def add(state: TrainState, carry: Carry, batch: Batch, position: Any, *, axis_name: str | None = None) -> Carry:
+    def add(
+        state: TrainState, carry: Carry, batch: Batch, position: Position, *, axis_name: str | None = None
+    ) -> Carry:
         part = _part(batch, position)
         sums, batch_stats = part_sums(
             state, carry.batch_stats, carry.counts, part, position, axis_name=axis_name
@@ -151,13 +157,13 @@ def make_parts(
 
 
 def _make_pieces(
-    network: Network, tasks: tuple[Task, ...], parts: int, augmentation: Augmentation | None, weigh: Callable[..., Any],
+    network: Network, tasks: tuple[Task, ...], parts: int, augmentation: Augmentation | None, weigh: Weigh,
     rematerialise: bool, watched: bool,
-) -> tuple[Callable[..., Any], Callable[..., Any]]:  # fmt: skip
+) -> tuple[Callable[..., dict[str, jax.Array]], Callable[..., tuple[PyTree, PyTree]]]:  # fmt: skip
     """(counts of a part's losses on this device, sums of a part's gradients, terms and health on this device)."""
 
-    def forward(params: Any, batch_stats: Any, seen: jax.Array, axis_name: str | None) -> Any:
-        def apply(params: Any, batch_stats: Any, seen: jax.Array) -> Any:
+    def forward(params: PyTree, batch_stats: PyTree, seen: jax.Array, axis_name: str | None) -> tuple[Outputs, PyTree]:
+        def apply(params: PyTree, batch_stats: PyTree, seen: jax.Array) -> tuple[Outputs, PyTree]:
             variables = {"params": params, "batch_stats": batch_stats}
             return network.apply(variables, seen, train=True, axis_name=axis_name, mutable=["batch_stats"])
 
@@ -165,31 +171,36 @@ def _make_pieces(
             apply = jax.checkpoint(apply, policy=jax.checkpoint_policies.save_only_these_names(BETWEEN_BLOCKS))
         return apply(params, batch_stats, seen)
 
-    def losses(keys: jax.Array, outputs: Any, batch: Batch) -> dict[str, tuple[jax.Array, jax.Array]]:
+    def losses(keys: jax.Array, outputs: Outputs, batch: Batch) -> Terms:
         sums = {}
         for position, task in enumerate(tasks):
             sums |= task.loss(keys[:, 1 + position], outputs, batch)
         return sums
 
-    def prepared(state: TrainState, batch: Batch, position: Any, axis_name: str | None) -> Any:
+    def prepared(
+        state: TrainState, batch: Batch, position: Position, axis_name: str | None
+    ) -> tuple[jax.Array, Batch, jax.Array]:
         samples = batch["image"].shape[0]
         keys = _sample_keys(state, samples, 1 + len(tasks), part=position, axis_name=axis_name)
         return keys, *_prepare(keys[:, 0], batch, augmentation=augmentation)
 
-    def part_counts(state: TrainState, batch: Batch, position: Any, *, axis_name: str | None) -> dict[str, jax.Array]:
-        # Counts depend only on the labels, so outputs of zeros give them, and the compiler removes the rest.
+    def part_counts(
+        state: TrainState, batch: Batch, position: Position, *, axis_name: str | None
+    ) -> dict[str, jax.Array]:
+        # Counts come from the labels alone, so outputs of zeros give them, and the compiler drops the rest.
         keys, batch, seen = prepared(state, batch, position, axis_name)
         shapes, _ = jax.eval_shape(lambda: forward(state.params, state.batch_stats, seen, axis_name))
         zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
         return {name: count for name, (_, count) in losses(keys, zeros, batch).items()}
 
     def part_sums(
-        state: TrainState, batch_stats: Any, counts: Any, batch: Batch, position: Any, *, axis_name: str | None
-    ) -> Any:
+        state: TrainState, batch_stats: PyTree, counts: dict[str, jax.Array] | None, batch: Batch, position: Position,
+        *, axis_name: str | None,
+    ) -> tuple[PyTree, PyTree]:  # fmt: skip
         share = 1 / (parts * (1 if axis_name is None else jax.lax.axis_size(axis_name)))
         keys, batch, seen = prepared(state, batch, position, axis_name)
 
-        def objective(params: Any) -> Any:
+        def objective(params: PyTree) -> tuple[jax.Array, PyTree]:
             outputs, updated = forward(params, batch_stats, seen, axis_name)
             sums = losses(keys, outputs, batch)
             divisors = counts
@@ -209,22 +220,22 @@ def _make_pieces(
     return part_counts, part_sums
 
 
-def _finished(sums: Any, batch_stats: Any, *, axis_name: str | None) -> Gradients:
+def _finished(sums: PyTree, batch_stats: PyTree, *, axis_name: str | None) -> Gradients:
     grads, terms, health = _sum_across(sums, axis_name=axis_name)
     means = {name: total / jnp.maximum(count, 1) for name, (total, count) in health.items()}
     return Gradients(grads, terms, batch_stats, means)
 
 
-def _part(batch: Batch, position: Any) -> Batch:
+def _part(batch: Batch, position: Position) -> Batch:
     return {name: array[position] for name, array in batch.items()}
 
 
-def _sum_across(tree: Any, *, axis_name: str | None) -> Any:
+def _sum_across(tree: PyTree, *, axis_name: str | None) -> PyTree:
     """The sum over devices; XLA combines the exchanges and overlaps them with the backward pass where it can."""
     return tree if axis_name is None else jax.lax.psum(tree, axis_name)
 
 
-def _sample_keys(state: TrainState, samples: int, purposes: int, *, part: Any, axis_name: str | None) -> jax.Array:
+def _sample_keys(state: TrainState, samples: int, purposes: int, *, part: Position, axis_name: str | None) -> jax.Array:
     """Keys [samples, purposes]: root -> step -> place in the global batch -> purpose."""
     devices, device = (1, 0) if axis_name is None else (jax.lax.axis_size(axis_name), jax.lax.axis_index(axis_name))
     first = (part * devices + device) * samples

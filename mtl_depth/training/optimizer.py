@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import PyTree
 
 from mtl_depth import config
 
@@ -39,7 +40,7 @@ def rates(train: config.Train, *, steps: int) -> Rates:
     )  # fmt: skip
 
 
-def learning_rate(count: Any, rates: Rates) -> jax.Array:
+def learning_rate(count: jax.Array | int, rates: Rates) -> jax.Array:
     """The learning rate of the update that follows `count` updates, without the multipliers of the parts."""
     rate = jnp.where(count < rates.drop_step, rates.start, rates.drop_factor * rates.start)
     warm = jnp.minimum(1.0, (count + 1) / jnp.maximum(rates.warmup_steps, 1))
@@ -70,7 +71,7 @@ def make_optimizer(
     def adam(multiplier: float) -> optax.GradientTransformationExtraArgs:
         return optax.chain(optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8), _descend(multiplier, default))
 
-    def label(params: Any) -> Any:
+    def label(params: PyTree) -> PyTree:
         return {part: jax.tree.map(lambda _, part=part: part, tree) for part, tree in params.items()}
 
     optimizer = optax.partition({part: adam(multiplier) for part, multiplier in multipliers.items()}, label)
@@ -82,10 +83,12 @@ def make_optimizer(
 def _descend(multiplier: float, default: Rates) -> optax.GradientTransformationExtraArgs:
     """-multiplier * learning rate * update, with the state of `optax.scale_by_schedule`."""
 
-    def init(params: Any) -> optax.ScaleByScheduleState:
+    def init(params: PyTree) -> optax.ScaleByScheduleState:
         return optax.ScaleByScheduleState(count=jnp.zeros([], jnp.int32))
 
-    def update(updates: Any, state: Any, params: Any = None, *, rates: Rates | None = None, **_: Any) -> Any:
+    def update(
+        updates: PyTree, state: PyTree, params: PyTree = None, *, rates: Rates | None = None, **_: Any
+    ) -> tuple[PyTree, optax.ScaleByScheduleState]:
         step_size = -1 * (learning_rate(state.count, default if rates is None else rates) * multiplier)
         updates = jax.tree.map(lambda update: jnp.asarray(step_size, update.dtype) * update, updates)
         return updates, optax.ScaleByScheduleState(count=optax.safe_increment(state.count))

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import PyTree
 
 from mtl_depth.models.network import Network, init
 
@@ -25,9 +26,9 @@ class TrainState(NamedTuple):
     """
 
     step: jax.Array
-    params: Any
-    batch_stats: Any
-    opt_state: Any
+    params: PyTree
+    batch_stats: PyTree
+    opt_state: PyTree
     key: jax.Array
     skipped: jax.Array
     skipped_in_row: jax.Array
@@ -40,7 +41,7 @@ def create(
     *,
     size: tuple[int, int],
     frames: int,
-    further_params: Mapping[str, Any] = MappingProxyType({}),
+    further_params: Mapping[str, PyTree] = MappingProxyType({}),
 ) -> TrainState:
     """An initial state with random weights, for pictures of `size` (height, width) and clips of `frames` frames.
 
@@ -52,7 +53,7 @@ def create(
     return from_variables(root, variables | {"params": {**variables["params"], **further_params}}, optimizer)
 
 
-def from_variables(key: jax.Array, variables: dict[str, Any], optimizer: optax.GradientTransformation) -> TrainState:
+def from_variables(key: jax.Array, variables: dict[str, PyTree], optimizer: optax.GradientTransformation) -> TrainState:
     """A state at step 0 that starts from `variables`."""
     return TrainState(
         step=jnp.zeros((), jnp.int32),

@@ -1,13 +1,14 @@
 """One training step, the same for any number of devices."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import PyTree
 
-from mtl_depth.training.gradients import Batch, Gradients
+from mtl_depth.tasks.base import Batch
+from mtl_depth.training.gradients import Gradients
 from mtl_depth.training.optimizer import Rates
 from mtl_depth.training.state import TrainState
 
@@ -51,7 +52,7 @@ def make_update(optimizer: optax.GradientTransformation, *, guarded: bool = True
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         loss, norm = sum(found.terms.values()), optax.tree.norm(found.grads)
 
-        def updated() -> tuple[Any, Any, Any]:
+        def updated() -> tuple[PyTree, PyTree, PyTree]:
             updates, opt_state = optimizer.update(found.grads, state.opt_state, state.params, rates=rates)
             return optax.apply_updates(state.params, updates), found.batch_stats, opt_state
 

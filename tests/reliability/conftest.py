@@ -32,7 +32,7 @@ class Zygote:
 
     def __init__(self, folder: pathlib.Path):
         self._log = folder / "log.txt"
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
         del environment["JAX_DISABLE_MOST_OPTIMIZATIONS"]
         self._process = subprocess.Popen(
             [sys.executable, str(pathlib.Path(__file__).with_name("zygote.py"))],
