@@ -122,7 +122,7 @@ def _(at, monkeypatch):
     files.read_arrays(at / "a.npz")
 
 
-@case(3, "weights that are no archive are called so", "it is truncated or no .npz file")
+@case(3, "weights that are no archive are called so", "it is truncated or not a .npz file")
 def _(at):
     (at / "a.npz").write_bytes(b"PK")
     files.read_arrays(at / "a.npz")
