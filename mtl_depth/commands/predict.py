@@ -216,6 +216,7 @@ def predict_footage(
     film = Film(output.file("depth.webm"), found.rate or PICTURE_RATE) if "video" in wanted else None
     nearest = None  # a video keeps the colours of its first frame, or it would flicker
     count, saturated, classes = 0, 0, set()
+    log.say("compiling the network (once for this size; the next start finds it in the cache)")
     with log.progress(total=total, desc="predict", unit="picture") as bar:
         readable = _readable(found, unreadable)
         while batch := list(itertools.islice(readable, batch_size)):
