@@ -64,11 +64,13 @@ def test_the_command_compares_what_the_runs_have_written(tmp_path, monkeypatch, 
 
 
 def test_the_page_holds_both_figures_and_their_command():
-    """16: docs/reliability.md has a row for each variant and number of devices beside the unit test's."""
+    """16: docs/reliability.md has a row for each number of devices, with and without labels, beside the unit test's."""
     text = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
     assert "python -m mtl_depth.benchmarks.devices" in text and "tests/training/test_step.py" in text
     rows = re.findall(r"^\| (\w+) +\| ([248]) +\|((?: [\d.e-]+ +\|){4})$", text, re.MULTILINE)
-    assert [(variant, int(count)) for variant, count, _ in rows] == [(name, n) for name in VARIANTS for n in (2, 4, 8)]
+    assert [(variant, int(count)) for variant, count, _ in rows] == [
+        (name, n) for name in VARIANTS[:2] for n in (2, 4, 8)
+    ]
     for _, _, figures in rows:
         first, overall, norm, norms = (float(figure) for figure in figures.strip(" |").split("|"))
         assert first <= overall and norm <= norms
