@@ -5,19 +5,19 @@ cd "$(dirname "$0")"
 
 usage() {
   cat <<'TEXT'
-./run.sh                  a few minutes' training of depth + instances on a synthetic city, Table 1 and a figure
+./run.sh                  trains depth + instances on a synthetic city for some minutes, prints Table 1, draws a figure
 ./run.sh test             ruff and the fast tests (./run.sh test -m slow: the slow ones)
 ./run.sh --full           configs/instance.py as it is, on a city of 9,000 training and 2,000 evaluation frames
 ./run.sh --kitti360=PATH  configs/instance.py as it is, on the KITTI-360 download in PATH
 
-Everything is made under out/ (OUT=DIR chooses another folder) and a second run reuses what is finished.
-PYTHON=python3.12 chooses the interpreter (3.11 or newer); EXTRA=cuda or EXTRA=tpu installs jax for an accelerator.
+All files are written to out/ (OUT=DIR selects another folder); a second run reuses finished parts.
+PYTHON=python3.12 selects the interpreter (3.11 or newer); EXTRA=cuda or EXTRA=tpu installs jax for an accelerator.
 TEXT
 }
 
 say() { printf '\n== %s\n' "$*"; }
 
-# The environment is made once and again only when what it is made from changes.
+# Creates the environment; repeated only when the files that it depends on change.
 environment() {
   local extras="$1${EXTRA:+,$EXTRA}" stamp wanted
   command -v "${PYTHON:-python3}" >/dev/null || { echo "error: ${PYTHON:-python3} is not installed; set PYTHON to Python 3.11 or newer." >&2; exit 2; }
@@ -41,7 +41,7 @@ RUN="python -m mtl_depth.main"
 # Evaluation, Table 1 and the figure of a trained run.
 results() {
   local config="$1" run="$2" tfds="$3"
-  say "evaluation on frames never trained on"
+  say "evaluation on frames that were not trained on"
   $RUN --config="$config" --workdir="$run" --config.data.data_dir="$tfds" --mode=evaluate
   say "Table 1"
   python -m mtl_depth.table "$run" --json="$run/table.json"
@@ -80,7 +80,7 @@ case "${1:-}" in
   test)
     environment test
     say "ruff" && ruff check . && ruff format --check .
-    say "tests" && shift && python -m pytest -n auto --dist=loadfile -m "not slow" "$@"
+    say "tests" && shift && python -m pytest -n auto --dist=loadfile --no-loadscope-reorder -m "not slow" --durations=20 "$@"
     ;;
   --full) environment run && full "" ;;
   --kitti360=*)
@@ -89,5 +89,5 @@ case "${1:-}" in
     environment run && full "$kitti360"
     ;;
   --help | -h) usage ;;
-  *) echo "error: $1 is not known; ./run.sh --help lists what is." >&2; exit 2 ;;
+  *) echo "error: $1 is not an option; ./run.sh --help lists all options." >&2; exit 2 ;;
 esac

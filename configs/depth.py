@@ -1,8 +1,9 @@
-"""Depth alone, learnt from video: the row "Depth" of Table 1.
+"""Depth alone, learned from video: the row "Depth" of Table 1.
 
     python -m mtl_depth.main --config=configs/depth.py --workdir=runs/depth --config.data.data_dir=TFDS_DIR
 
-Expect: Abs Rel 0.555 in the report (not said whether median-scaled); on KITTI the published method reaches 0.115.
+Expect: Abs Rel 0.555 in the report (docs/references.md), which does not state whether it is median-scaled; Monodepth2
+reaches 0.115 on KITTI. Needs an accelerator; not trained here.
 """
 
 from mtl_depth.config import Config, Data, DepthTask, Model, Tasks

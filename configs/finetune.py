@@ -3,15 +3,15 @@
     python -m tfds_kitti360.build --video=VIDEO --data_dir=TFDS_DIR
     python -m mtl_depth.main --config=configs/finetune.py --workdir=runs/own --config.data.data_dir=TFDS_DIR
 
-The networks are those of the starter, whose depth is in metres; low learning rates of encoder and depth keep it so
-while the new pose network learns. Expect: 300 steps of 4 x 96x320, eleven minutes on two CPU cores.
+The networks are those of the starter, whose depth is in metres; low learning rates of encoder and depth keep the scale
+while the new pose network learns. Expect: 300 steps of 4 clips of 96x320 in eleven minutes on two CPU cores.
 """
 
 from mtl_depth.config import Config, Data, DepthTask, Model, Tasks, Train
 
 
 def get_config() -> Config:
-    """The starter's networks; the pose network is the only part that starts fresh."""
+    """The starter's networks; only the pose network is trained from scratch."""
     return Config(
         data=Data(size=(96, 320)),
         model=Model(encoder="efficientnet_lite0", decoder_width=0.5, freeze_statistics=True),

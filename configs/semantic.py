@@ -2,9 +2,9 @@
 
     python -m mtl_depth.main --config=configs/semantic.py --workdir=runs/semantic --config.data.data_dir=TFDS_DIR
 
-With `--config.tasks.semantic.head=report` the report's value map instead of classes.
-Expect: depth Abs Rel 0.642 in the report, 16 % worse than depth alone.
-The weights 5.5 : 1 were tuned for its value map.
+`--config.tasks.semantic.head=report` selects the report's value map instead of classes.
+Expect: depth Abs Rel 0.642 in the report (docs/references.md), 16 % worse than depth alone. Needs an accelerator; not
+trained here. The weights 5.5 : 1 are the report's, tuned for its value map.
 """
 
 from mtl_depth.config import Config, Data, DepthTask, Model, SemanticTask, Tasks

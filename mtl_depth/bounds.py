@@ -1,4 +1,4 @@
-"""The least and most value of every numeric setting, and whether the values of a configuration fit their settings."""
+"""The bounds of every numeric setting, and the check of a configuration's types and values."""
 
 import dataclasses
 import math
@@ -10,13 +10,13 @@ WHOLE = 2**31 - 1  # the most that a whole number may be by default
 
 
 class Bounds(NamedTuple):
-    """What a number may be.
+    """The bounds of one number.
 
     Attributes:
-        least: the least value.
-        most: the greatest value; None for WHOLE, or any finite number that is not whole.
-        above: what it has to exceed.
-        none: what None is for, where the setting may be that.
+        least: the smallest value.
+        most: the largest value; None: WHOLE for an integer, any finite value for a float.
+        above: a value that the number has to exceed.
+        none: the meaning of None, where the setting may be None.
     """
 
     least: float = -math.inf
@@ -52,6 +52,8 @@ BOUNDS = {
     "tasks.instance.center_weight": FACTOR,
     "tasks.instance.offset_weight": FACTOR,
     "tasks.instance.learning_rate_multiplier": FACTOR,
+    "tasks.reconstruction.weight": FACTOR,
+    "tasks.reconstruction.learning_rate_multiplier": FACTOR,
     "train.steps": Bounds(least=1, none="to count epochs"),
     "train.epochs": ONE,
     "train.batch_size": Bounds(least=1, most=2**16),
@@ -81,7 +83,7 @@ BOUNDS = {
 
 
 def fault(section: Any, name: str = "config") -> str | None:
-    """A sentence about the first setting whose value is of another type, out of its bounds or not finite, or None."""
+    """The message for the first setting whose value has a wrong type, is out of bounds or not finite; else None."""
     for field in dataclasses.fields(section):
         value, setting = getattr(section, field.name), f"{name}.{field.name}"
         if dataclasses.is_dataclass(value):
@@ -95,7 +97,7 @@ def fault(section: Any, name: str = "config") -> str | None:
 
 
 def _wanted(value: Any, kinds: tuple[Any, ...], bounds: Bounds) -> str | None:
-    """What a value would have to be, or None where it is that."""
+    """Describes what a value would have to be; None where it is valid."""
     if value is None and type(None) in kinds:
         return None
     kind = next(kind for kind in kinds if kind is not type(None))

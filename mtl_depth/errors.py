@@ -1,5 +1,5 @@
-"""The error that means: the user can mend this."""
+"""The error for mistakes that the user can correct."""
 
 
 class UserError(Exception):
-    """One sentence that says what is wrong, where, and what to do; shown without a traceback, exit status 2."""
+    """A message that says what is wrong, where, and what to do; shown without a traceback, with exit status 2."""

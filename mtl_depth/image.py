@@ -1,7 +1,7 @@
-"""Measurements on images and maps: structural similarity, differences, and changes of size.
+"""Functions of images and maps: structural similarity, differences, and resizing.
 
-Images are [*b h w c], maps [*b h w]. What is used in training works on planes, [*b c h w]: an innermost axis of three
-channels is slow everywhere. Nothing is computed below float32: half types are promoted.
+Images are [*b h w c], maps [*b h w]. Training uses the functions on planes, [*b c h w], because an innermost axis of
+three channels is slow on every device. Half-precision inputs are promoted to float32.
 """
 
 import functools
@@ -20,7 +20,7 @@ def ssim_loss(a: Float[Array, "*b h w c"], b: Float[Array, "*b h w c"]) -> Float
     """Returns clip((1 - SSIM) / 2, 0, 1) over 3x3 windows, for images in [0, 1].
 
     SSIM = (2 ma mb + C1) (2 cov + C2) / ((ma^2 + mb^2 + C1) (va + vb + C2)), means and variances over the window;
-    beyond the rim images are reflected without repeating their edge.
+    images are padded by reflection without repeating the edge.
     """
     return jnp.moveaxis(ssim_loss_planes(jnp.moveaxis(a, -1, -3), jnp.moveaxis(b, -1, -3)), -3, -1)
 

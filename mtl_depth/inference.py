@@ -1,4 +1,4 @@
-"""From a path to a network that answers: `load_perceiver("RUN").depth("street.png")`."""
+"""Loads a trained network for prediction: `load_perceiver("RUN").depth("street.png")`."""
 
 from mtl_depth.prediction.loading import load_perceiver
 from mtl_depth.prediction.predictor import Perceiver

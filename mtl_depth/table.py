@@ -1,4 +1,4 @@
-"""`python -m mtl_depth.table RUN_DIR...`: Table 1 of the report, its values in brackets beside ours."""
+"""`python -m mtl_depth.table RUN_DIR...`: Table 1 of the report (docs/references.md), with its values in brackets."""
 
 import argparse
 import collections
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mtl_depth.config import Config
+from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation.score_tables import (
     COLUMNS,
@@ -18,6 +19,7 @@ from mtl_depth.evaluation.score_tables import (
     number,
     numbers,
     scale,
+    show,
     verdicts,
 )
 from mtl_depth.runtime import disk, log
@@ -44,7 +46,7 @@ LOWER_IS_BETTER = {"abs_rel", "sq_rel", "rmse"}
 
 
 class Run(NamedTuple):
-    """A run folder as the table needs it."""
+    """The parts of a run folder that the table shows."""
 
     folder: pathlib.Path
     kind: str  # the row of the report, or all tasks joined by " + "
@@ -53,7 +55,7 @@ class Run(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line of Table 1; bold marks the best among the rows of the same `group`."""
+    """A row of Table 1; bold marks the best among the rows of the same `group`."""
 
     run: str
     what: str
@@ -81,7 +83,7 @@ def kind(config: Config) -> str:
 
 
 def rows(runs: Sequence[Run]) -> list[Row]:
-    """The lines of Table 1 for all runs, then the trivial baselines, each distinct one once."""
+    """The rows of Table 1 for all runs, then those of the trivial predictors without repetitions."""
     lines, trivial = [], []
     for run in runs:
         name = f"{run.kind} ({run.folder.name})"
@@ -125,7 +127,7 @@ def table(lines: Sequence[Row]) -> str:
 
 
 def segmentation(runs: Sequence[Run]) -> list[str]:
-    """The short tables of the default heads, whose scores the report does not have."""
+    """The segmentation scores of the default heads, which the report does not have."""
     parts = []
     for name, columns in (("semantic", SEMANTIC), ("instance", INSTANCE)):
         lines = [
@@ -139,8 +141,8 @@ def segmentation(runs: Sequence[Run]) -> list[str]:
 
 
 def notes(runs: Sequence[Run]) -> list[str]:
-    """What a reader has to know: the frames, the recipe, what differs, what has learnt nothing."""
-    sentences = ["In brackets: the report's value, of other frames; best of each column and kind of row in bold."]
+    """Notes on the table: frames, how depth is scored, differences between runs, trivial predictors not beaten."""
+    sentences = ["In brackets: the report's values, for other frames. Bold: the best of each column and kind of row."]
     for run in runs:
         scored = f"{run.evaluation['frames']} frames of {run.evaluation['split']}"
         depth = run.config.tasks.depth
@@ -161,7 +163,7 @@ def notes(runs: Sequence[Run]) -> list[str]:
 
 
 def changes(runs: Sequence[Run]) -> list[str]:
-    """The report's central claim, as these runs have it: what a second task does to Abs Rel."""
+    """The report's central claim for these runs: how a second task changes Abs Rel."""
     found = {run.kind: run.evaluation["depth"]["median_scaled"]["abs_rel"] for run in runs if "depth" in run.evaluation}
     return [
         f"{other} against {DEPTH}: AbsRel {found[other] / found[DEPTH] - 1:+.0%} "
@@ -172,7 +174,7 @@ def changes(runs: Sequence[Run]) -> list[str]:
 
 
 def as_json(runs: Sequence[Run], lines: Sequence[Row]) -> dict[str, Any]:
-    """The same as plain values."""
+    """The table as plain values for JSON."""
     return {
         "runs": [{"folder": str(run.folder), "kind": run.kind, "evaluation": run.evaluation} for run in runs],
         "table": [
@@ -190,16 +192,16 @@ def as_json(runs: Sequence[Run], lines: Sequence[Row]) -> dict[str, Any]:
 def main(argv: Sequence[str]) -> int:
     """Prints Table 1 of the given run folders; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m mtl_depth.table", description=__doc__)
-    parser.add_argument("runs", nargs="+", metavar="RUN_DIR", help="folder that --mode=evaluate has been run on")
+    parser.add_argument("runs", nargs="+", metavar="RUN_DIR", help="run folder with an evaluation.json")
     parser.add_argument("--json", metavar="FILE", help="also write the table to this file")
     arguments = parser.parse_args(argv)
     try:
-        runs = sorted((load(folder) for folder in arguments.runs), key=_order)
+        runs = sorted((load(footage.expand(folder)) for folder in arguments.runs), key=_order)
         lines = rows(runs)
-        print(table(lines), *segmentation(runs), "\n".join(notes(runs)), sep="\n\n")
+        show("\n\n".join([table(lines), *segmentation(runs), "\n".join(notes(runs))]))
         if arguments.json:
             with disk.reporting_refusals(arguments.json):
-                log.write_json(pathlib.Path(arguments.json), as_json(runs, lines))
+                log.write_json(footage.expand(arguments.json), as_json(runs, lines))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

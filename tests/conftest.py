@@ -2,23 +2,23 @@
 
 import collections
 import fcntl
+import functools
 import os
 import pathlib
 import runpy
 from collections.abc import Callable
 
 # Before jax is imported anywhere: eight devices on the CPU, so that tests can compare one device with many; and no
-# optimisation in XLA, which halves the time that tests wait for compilation.
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
-)
+# optimisation in XLA, which halves the time that tests wait for compilation. The marker `as_users` turns it on.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 # As a file: the type checks of jaxtyping have to be installed before mtl_depth is imported.
 FLAGS_MODULE = pathlib.Path(__file__).parents[1] / "mtl_depth" / "runtime" / "compiler_flags.py"
 runpy.run_path(str(FLAGS_MODULE))["avoid_wrong_reductions"]()
-# The same program is compiled once a session, also for a restarted training.
+# The same program is compiled once, whichever process of this run of pytest, or of the next one, needs it.
 COMPILED = pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import pytest  # noqa: E402
 from absl import flags  # noqa: E402
@@ -57,6 +57,25 @@ def pytest_configure(config):
     flags.FLAGS.mark_as_parsed()  # grain reads absl flags even without a command line
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that none of them is left over for one process at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_as_for_users(request):
+    """Modules marked `as_users` run programs that XLA optimises."""
+    if request.node.get_closest_marker("as_users") is None:
+        yield
+        return
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
 @pytest.fixture(scope="session")
 def reference_numbers() -> pathlib.Path:
     """Folder of reference numbers of the published implementation."""
@@ -70,7 +89,13 @@ def excerpt() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def city(tmp_path_factory) -> pathlib.Path:
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[pathlib.Path], None]], pathlib.Path]:
+    """(name, function that makes a folder) -> a folder that all processes of this run of pytest share."""
+    return functools.partial(_made_once, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def city(made_once) -> pathlib.Path:
     """Two short streets of the synthetic city in KITTI-360's layout, to be read only; the second is the val list."""
 
     def draw(folder: pathlib.Path) -> None:
@@ -78,11 +103,11 @@ def city(tmp_path_factory) -> pathlib.Path:
 
         assert main([f"--out={folder}", "--drives=2", "--frames=6", "--size=94x352"]) == 0
 
-    return _made_once(tmp_path_factory, "city", draw)
+    return made_once("city", draw)
 
 
 @pytest.fixture(scope="session")
-def built_city(city, tmp_path_factory) -> pathlib.Path:
+def built_city(city, made_once) -> pathlib.Path:
     """The data set of `city` at 64x96, to be read only."""
 
     def build(folder: pathlib.Path) -> None:
@@ -90,11 +115,11 @@ def built_city(city, tmp_path_factory) -> pathlib.Path:
 
         assert main([f"--manual_dir={city}", f"--data_dir={folder}", "--size=64x96"]) == 0
 
-    return _made_once(tmp_path_factory, "built_city", build)
+    return made_once("built_city", build)
 
 
 def _made_once(tmp_path_factory, name: str, make: Callable[[pathlib.Path], None]) -> pathlib.Path:
-    """A folder that all processes of this run of pytest share: the first that asks makes it, the others wait."""
+    """The first process that asks makes the folder, the others wait."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder, done = base / name, base / f"{name}.done"

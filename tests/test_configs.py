@@ -63,7 +63,10 @@ def test_tiny_shrinks_every_variant(variant):
 def test_laptop_is_tiny_with_an_encoder_that_knows_pictures(variant):
     tiny, laptop = _get("tiny", variant), _get("laptop", variant)
     assert (laptop.model.encoder, laptop.model.encoder_weights) == ("efficientnet_lite0", "imagenet")
+    assert laptop.train.encoder_multiplier < 1 and laptop.model.freeze_statistics
     laptop.model = tiny.model
+    for name in ("steps", "learning_rate", "warmup_steps", "encoder_multiplier"):
+        setattr(laptop.train, name, getattr(tiny.train, name))
     assert laptop == tiny
 
 

@@ -10,39 +10,10 @@ from command_line import run
 from mtl_depth import config as configuration
 
 DEPTH = "--config=configs/depth.py"
-MISTAKES = {
-    "no config": (["--workdir=x"], "--config=FILE is needed"),
-    "no workdir": ([DEPTH], "--workdir=DIR is needed"),
-    "no such config": (["--config=configs/absent.py", "--workdir=x"], "configs/absent.py"),
-    "no such variant": (["--config=configs/tiny.py:dept", "--workdir=x"], "the variants are depth"),
-    "misspelt setting": ([DEPTH, "--workdir=x", "--config.train.step=3"], "did you mean 'steps'?"),
-    "misspelt section": ([DEPTH, "--workdir=x", "--config.trian.steps=3"], "did you mean 'train'?"),
-    "ill-typed setting": ([DEPTH, "--workdir=x", "--config.train.steps=many"], "takes a whole number or None"),
-    "misspelt flag": ([DEPTH, "--workdri=x"], "--workdri is not a flag; did you mean --workdir?"),
+MISTAKES = {  # tests/messages has the others
     "misspelt config": (["--confg=configs/depth.py"], "did you mean --config?"),
     "misspelt deep setting": ([DEPTH, "--workdir=x", "--config.tasks.depth.moton=recorded"], "did you mean 'motion'?"),
-    "setting elsewhere": ([DEPTH, "--workdir=x", "--config.motion=recorded"], "--config.tasks.depth.motion?"),
-    "no such mode": ([DEPTH, "--workdir=x", "--mode=eval"], "--mode=eval does not exist; did you mean 'evaluate'?"),
-    "no such verb": (["trian", DEPTH, "--workdir=x"], "did you mean the verb train, as the first word?"),
-    "word without dashes": ([DEPTH, "--workdir=x", "streets"], "'streets' is not a flag; write flags as --name=value"),
-    "section left out": ([DEPTH, "--workdir=x", "--config.tasks.semantic.weight=1"], "add --config.tasks.semantic=bu"),
-    "setting without config": (["--config.train.steps=3"], "--config=FILE is needed"),
-    "odd size": ([DEPTH, "--workdir=x", "--config.data.size=100,320"], "multiple of 32"),
-    "batch over devices": ([DEPTH, "--workdir=x", "--config.train.batch_size=12"], "multiple of 8"),
-    "no task": ([DEPTH, "--workdir=x", "--config.tasks.depth=None"], "No task is set"),
-    "unknown motion": ([DEPTH, "--workdir=x", "--config.tasks.depth.motion=known"], "predicted, recorded"),
-    "empty range": ([DEPTH, "--workdir=x", "--config.tasks.depth.nearest=200"], "in this order"),
-    "unknown dtype": ([DEPTH, "--workdir=x", "--config.model.dtype=half"], "float32, bfloat16"),
-    "unknown encoder": ([DEPTH, "--workdir=x", "--config.model.encoder=resnet20"], "one of resnet18, resnet34"),
     "old setting": ([DEPTH, "--workdir=x", "--config.model.depth=34"], "did you mean --config.model.encoder=resnet18?"),
-    "no data set": ([DEPTH, "--workdir=x", "--config.data.data_dir=absent"], "tfds_kitti360.build"),
-    "evaluate nothing": ([DEPTH, "--workdir=absent", "--mode=evaluate"], "absent"),
-    "predict nothing": ([DEPTH, "--workdir=absent", "--mode=predict", "--input=absent.png"], "absent"),
-    "predict what is not there": ([DEPTH, "--workdir=x", "--mode=predict", "--write=clouds"], "there are all, depth"),
-    "no intrinsics": ([DEPTH, "--workdir=x", "--mode=predict", "--intrinsics=1,2,3"], "neither four numbers"),
-    "truth without pictures": ([DEPTH, "--workdir=x", "--mode=evaluate", "--truth=x"], "needs the pictures too"),
-    "pictures without truth": ([DEPTH, "--workdir=x", "--mode=evaluate", "--input=x"], "needs --truth=FOLDER too"),
-    "flag of another mode": ([DEPTH, "--workdir=x", "--write=cloud"], "--write is for --mode=predict, not for"),
     "export nothing": ([DEPTH, "--workdir=absent", "--mode=export", "--output=x"], "absent"),
 }
 

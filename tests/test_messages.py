@@ -5,12 +5,13 @@ import os
 import re
 
 import pytest
-from messages import dataset, download, files, predictions, runs, settings, sites, video, weights
+from messages import dataset, download, files, predictions, runs, services, settings, sites, video, weights
 
 from mtl_depth.errors import UserError
 from tfds_kitti360.errors import DatasetError
 
-ROWS = [row for table in (settings, dataset, download, files, video, runs, predictions, weights) for row in table.ROWS]
+TABLES = (settings, services, dataset, download, files, video, runs, predictions, weights)
+ROWS = [row for table in TABLES for row in table.ROWS]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.site.split(':')[0]}-{row.mistake}" for row in ROWS])
@@ -31,8 +32,9 @@ def test_mistake_is_met_by_its_sentence(row, tmp_path, monkeypatch, capsys):
         except (UserError, DatasetError) as error:
             sentence = str(error)
         else:  # a command
-            lines = [line for line in re.split(r"[\r\n]+", capsys.readouterr().err) if line.startswith("error: ")]
-            assert status == 2 and len(lines) == 1, (status, lines)
+            printed = capsys.readouterr().err
+            lines = [line for line in re.split(r"[\r\n]+", printed) if line.startswith("error: ")]
+            assert status == 2 and len(lines) == 1 and "Traceback" not in printed, (status, printed)
             sentence = lines[0].removeprefix("error: ")
     assert made[-1] == (sites.named(row.site), sentence)
     for part in row.parts:

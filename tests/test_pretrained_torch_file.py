@@ -144,7 +144,7 @@ def test_memory_is_not_filled(tmp_path):
     """Two thousand views of a number repeated 2^20 times, and an archive that unpacks to more than the file."""
     huge = torch.zeros(1).expand(1 << 20)
     torch.save({str(number): huge for number in range(2000)}, tmp_path / "x.pth")
-    with pytest.raises(UserError, match="more than any network"):
+    with pytest.raises(UserError, match="more data than any network"):
         read_arrays(tmp_path / "x.pth")
     with zipfile.ZipFile(tmp_path / "y.pth", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x/data.pkl", bytes(1 << 20))

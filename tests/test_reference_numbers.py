@@ -20,6 +20,7 @@ from mtl_depth.image import ssim_loss
 from mtl_depth.losses.photometric import photometric_error
 from mtl_depth.losses.smoothness import edge_aware_smoothness
 
+pytestmark = pytest.mark.as_users
 EXACT, FROM_VECTOR, AMPLIFIED = 1e-9, 2e-7, 1e-5
 
 

@@ -13,6 +13,8 @@ import pytest
 from mtl_depth import table
 from mtl_depth.runtime.log import read_metrics
 
+pytestmark = pytest.mark.as_users
+
 
 def run(data_dir, workdir, *more: str, variant="instance") -> int:
     """One command line for the smallest variant."""

@@ -1,1 +1,1 @@
-"""Reads KITTI-360; knows nothing of mtl_depth. Importing its builder module registers the data set."""
+"""Reads KITTI-360, independently of mtl_depth. Importing the builder module registers the data set."""

@@ -1,4 +1,4 @@
-"""The command that builds: python -m tfds_kitti360.build --manual_dir=KITTI360_ROOT --data_dir=TFDS_DIR."""
+"""Builds the data set: python -m tfds_kitti360.build --manual_dir=KITTI360_ROOT --data_dir=TFDS_DIR."""
 
 import argparse
 import contextlib
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from tfds_kitti360 import clips, images, metadata
 from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.files import expand
+from tfds_kitti360.progress import say
 from tfds_kitti360.video.make import Request, write_download
 
 _STEP = 32  # pixels: the networks halve a picture five times
@@ -24,16 +25,16 @@ _AGAIN = "delete that folder and build again"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status."""
-    for stream in (sys.stdout, sys.stderr):  # names of files need not be words of the terminal's encoding
+    for stream in (sys.stdout, sys.stderr):  # file names may contain characters that the terminal's encoding lacks
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     options = vars(_parser().parse_args(arguments))
     videos, camera = options.pop("video"), {name: options.pop(name) for name in ("intrinsics", "fov", "fps")}
     try:
         if not videos and any(value is not None for value in camera.values()):
-            raise DatasetError("--intrinsics, --fov and --fps describe a --video; KITTI-360 brings its own calibration")
+            raise DatasetError("--intrinsics, --fov and --fps describe a --video; KITTI-360 has its own calibration")
         _check_numbers(options["size"], options["workers"])
-        print(build(**options, video=Request(tuple(videos), **camera) if videos else None))
+        say(build(**options, video=Request(tuple(videos), **camera) if videos else None))
     except DatasetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -55,11 +56,11 @@ def build(
     workers: int = 1,
     skip_damaged: bool = False,
 ) -> str:
-    """Builds the data set below `data_dir`, or finds it built, and returns what to tell the user.
+    """Builds the data set below `data_dir`, unless it is built already, and returns the message for the user.
 
-    What is built is the download below `manual_dir`, or the `video`, which is first made into such a download.
-    The data set is written into a folder of another name, which is renamed when all is done: an interrupted build
-    leaves nothing that could be taken for a finished one, and is made whole by building again.
+    The source is the download below `manual_dir`, or the `video`, which is first converted into such a download.
+    The data set is written into a folder with another name, which is renamed at the end, so that an interrupted build
+    cannot be mistaken for a finished one.
 
     Raises:
       DatasetError: the download cannot be used as it is, or `data_dir` holds a build with other settings.
@@ -99,9 +100,11 @@ def build(
                 data_dir=str(data_dir), workers=workers, skip_damaged=skip_damaged, camera=camera, **asked
             )
             dict(builder.info.metadata)  # read when first asked for
-        except Exception as error:  # TFDS meets a damaged file of an earlier build in a dozen ways
+        except Exception as error:  # TFDS raises many kinds of errors for a damaged build
             if not any(data_dir.glob("kitti360/[0-9]*")):
                 raise
+            if isinstance(error, OSError) and error.strerror and not isinstance(error, FileNotFoundError):
+                raise DatasetError(f"{folder} cannot be read ({error.strerror}); the data set may be intact") from None
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
             raise DatasetError(
                 f"{data_dir / 'kitti360'} is damaged ({reason}); delete that folder and build again"
@@ -129,7 +132,7 @@ def _check_numbers(size: tuple[int, int] | None, workers: int) -> None:
     if size is not None and any(side < _STEP or side % _STEP for side in size):
         near = "x".join(str(max(round(side / _STEP), 1) * _STEP) for side in size)
         raise DatasetError(
-            f"--size={size[0]}x{size[1]} (height x width) has to be in multiples of {_STEP}, as the networks need; the "
+            f"--size={size[0]}x{size[1]} (height x width) must be a multiple of {_STEP} in both dimensions; the "
             f"nearest is --size={near}"
         )
 
@@ -220,7 +223,7 @@ def _report(builder) -> str:
 
 @contextlib.contextmanager
 def _only_build(data_dir: pathlib.Path) -> Iterator[None]:
-    """Holds a lock while building; the system frees it even when the process is killed."""
+    """Holds a lock while building; the system releases it even when the process is killed."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         lock = (data_dir / ".kitti360.lock").open("w")
@@ -233,17 +236,17 @@ def _only_build(data_dir: pathlib.Path) -> Iterator[None]:
             raise DatasetError(
                 f"another build is writing to {data_dir}; wait for it or pass another --data_dir"
             ) from None
-        except OSError as error:  # some network file systems know no locks
-            print(
-                f"warning: {data_dir} cannot be locked ({error.strerror}); let no other build write there", flush=True
-            )
+        except OSError as error:  # some network file systems have no locks
+            say(f"warning: {data_dir} cannot be locked ({error.strerror}); do not start another build there")
         yield
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tfds_kitti360.build", description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--manual_dir", type=pathlib.Path, help="folder that holds data_2d_raw, calibration, ...")
+    source.add_argument(
+        "--manual_dir", type=pathlib.Path, help="KITTI-360 download: the folder with data_2d_raw, calibration, ..."
+    )
     source.add_argument(
         "--video",
         type=pathlib.Path,
@@ -251,21 +254,21 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="your own video or a folder of its frames, instead of KITTI-360; may be given several times",
     )
-    parser.add_argument("--data_dir", type=pathlib.Path, required=True, help="folder to build into")
+    parser.add_argument("--data_dir", type=pathlib.Path, required=True, help="folder of the built data set")
     parser.add_argument(
-        "--size", type=_size, help="HEIGHTxWIDTH of the stored images (192x640; of a video: about as many pixels)"
+        "--size", type=_size, help="HEIGHTxWIDTH of the stored images (192x640; for a video: as many pixels)"
     )
-    parser.add_argument("--intrinsics", help="of the video: fx,fy,cx,cy in pixels, or a file that holds them")
-    parser.add_argument("--fov", type=float, help="of the video: horizontal field of view in degrees (70, a guess)")
-    parser.add_argument("--fps", type=float, help="frames a second to take of the video (all)")
+    parser.add_argument("--intrinsics", help="of the video: fx,fy,cx,cy in pixels, or a file with them")
+    parser.add_argument("--fov", type=float, help="of the video: horizontal field of view in degrees (assumed: 70)")
+    parser.add_argument("--fps", type=float, help="frames per second to take from the video (all)")
     parser.add_argument("--drives", type=_drives, default=(), help="drives to build, such as 0000,0002 (all)")
-    parser.add_argument("--stereo", action="store_true", help="store the right images too")
+    parser.add_argument("--stereo", action="store_true", help="also store the right images")
     parser.add_argument(
         "--storage",
         choices=images.STORAGES,
         default="png",
-        help="how images are stored: png, jpeg (quality 95, lossy: a third of the size, twice as fast to read) or "
-        "raw (the fastest to read, the largest); labels and depth never lose anything (png)",
+        help="format of the images: png (default), jpeg (quality 95, lossy: a third of the size, twice as fast to "
+        "read) or raw (fastest to read, largest); labels and depth are always lossless",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes that read and encode (1)")
     parser.add_argument("--skip_damaged", action="store_true", help="leave damaged frames out and list them at the end")

@@ -1,4 +1,4 @@
-"""Which frames make a clip, and which split each frame belongs to; arrays in, arrays out."""
+"""Functions of arrays that select the frames of clips and the split of each frame."""
 
 from collections.abc import Collection, Iterable
 
@@ -11,18 +11,18 @@ GAP = 2  # frames between train and val of a drive split by time
 NEAREST, FARTHEST = (
     0.03,
     3.0,
-)  # metres between neighbours of a clip: a standing car teaches nothing, a leap is no neighbour
+)  # metres between neighbours of a clip: less shows no motion, more is a gap
 
 
 def split_by_time(count: int) -> str:
-    """The first 80 % of a drive's frames train, two are left out, the rest is val; too short a drive all trains."""
+    """Train: the first 80 % of a drive; two frames are left out; the rest is val. A very short drive is all train."""
     train = count * 4 // 5
     val = count - train - GAP
     return TRAIN * train + NONE * GAP + VAL * val if val > 0 else TRAIN * count
 
 
 def split_by_lists(frames: Iterable[int], *, train: Collection[int], val: Collection[int], test: bool) -> str:
-    """Follows the official lists, which share no frame; `test`: a benchmark drive, all of it test."""
+    """Splits by the official lists, which have no frame in common; all of a benchmark drive is `test`."""
     if test:
         return "".join(TEST for _ in frames)
     return "".join(TRAIN if frame in train else VAL if frame in val else NONE for frame in frames)
@@ -59,7 +59,7 @@ def clips(
 
 
 def evenly_spaced(count: int, wanted: int) -> np.ndarray:
-    """`wanted` indices spread over `range(count)`, all of them when `wanted` is 0 or not smaller than `count`."""
+    """`wanted` indices evenly spaced over `range(count)`; all of them if `wanted` is 0 or at least `count`."""
     if wanted <= 0 or wanted >= count:
         return np.arange(count)
     return np.arange(wanted) * count // wanted

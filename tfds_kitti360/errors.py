@@ -1,5 +1,5 @@
-"""The error that means: this file or folder cannot be used as it is."""
+"""The error for files and folders that cannot be used."""
 
 
 class DatasetError(Exception):
-    """One sentence that names the file, what is wrong with it and the way out; shown without a traceback."""
+    """A message that names the file, what is wrong with it and what to do; shown without a traceback."""

@@ -1,28 +1,28 @@
-"""Files as people keep them: paths, bytes, the natural order of names, and what lies in a folder."""
+"""Functions for files: paths, bytes, natural order of names, and listing of folders."""
 
 import os
 import pathlib
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tfds_kitti360.errors import DatasetError
 
-_STAMP = re.compile(r"([0-9]{9,})\.([0-9]+)")  # seconds since 1970 with a fraction, as ROS names pictures
-_PART = re.compile(r"[0-9]+|[^0-9]+")
-_EXAMPLES = 3  # names given of each kind of file that is not read
+# Among them seconds since 1970 with a fraction, as ROS names pictures: 1503677345.05 comes before 1503677345.1.
+_PART = re.compile(r"(\d{9,})\.(\d+)|(\d+)|(\D+)")
+_EXAMPLES = 3  # names listed of each kind of file that is not read
 
 
 class Listing(NamedTuple):
-    """What lies in a folder: the files that are read, in natural order, and the names of the others by reason."""
+    """The content of a folder: the files to read, in natural order, and the names of the others by reason."""
 
     files: list[pathlib.Path]
     unread: dict[str, list[str]]
 
 
 def expand(path: str | os.PathLike[str]) -> pathlib.Path:
-    """The path with a leading `~` or `~name` replaced by that home folder; shells leave `--flag=~/x` alone.
+    """The path with a leading `~` or `~name` replaced by the home folder, which shells do not do in `--flag=~/x`.
 
     Raises:
       DatasetError: there is no such home folder.
@@ -51,16 +51,19 @@ def read_bytes(path: str | os.PathLike[str], *, most: int | None = None) -> byte
 
 
 def natural(name: str) -> tuple[object, ...]:
-    """Sorts frame2 before frame10, capital letters with small ones, and 12.5 seconds after 12.25."""
+    """Sorts frame2 before frame10, capital letters with small ones, and 1503677345.5 seconds after 1503677345.25."""
     stem = name.rsplit(".", 1)[0] if "." in name[1:] else name
-    if stamp := _STAMP.fullmatch(stem):
-        return ((0, int(stamp[1]), ""), (1, 0, stamp[2]), (1, 0, name))
-    parts = _PART.findall(stem.casefold())
-    return (*((0, int(part), "") if part[0].isdecimal() else (1, 0, part) for part in parts), (-1, 0, name))
+    parts: list[tuple[int, int, str]] = []
+    for seconds, fraction, number, text in _PART.findall(stem.casefold()):
+        if seconds:
+            parts += [(0, int(seconds), ""), (1, 0, fraction)]
+        else:
+            parts.append((0, int(number), "") if number else (1, 0, text))
+    return (*parts, (-1, 0, name))
 
 
 def list_folder(folder: pathlib.Path, endings: Sequence[str]) -> Listing:
-    """Files whose names have one of the `endings` (`.png`, in small letters), and what else there is.
+    """Lists the files with one of the extensions `endings` (lower case, such as `.png`), and the other files.
 
     Raises:
       DatasetError: the folder cannot be listed.
@@ -84,10 +87,10 @@ def list_folder(folder: pathlib.Path, endings: Sequence[str]) -> Listing:
 
 
 def present(path: pathlib.Path) -> bool:
-    """Whether there is a file, a folder or a link of that name; a link may lead nowhere.
+    """Whether there is a file, a folder or a link of that name, including broken links.
 
     Raises:
-      DatasetError: its folder cannot be looked into.
+      DatasetError: its folder cannot be read.
     """
     try:
         path.lstat()
@@ -106,28 +109,14 @@ def remark(folder: pathlib.Path, unread: dict[str, list[str]]) -> str:
     return f"not read in {folder}: {reasons}"
 
 
-def interleaved(paths: Iterable[pathlib.Path]) -> tuple[str, str] | None:
-    """Two names, next to each other in natural order, of sequences that run through one another, such as `7_left` and
-    `7_right`; None where the names count one sequence, or one after the other."""
-    shapes, before, switches, first = set(), None, 0, None
-    for path in paths:
-        shape = re.sub(r"[0-9]+", "#", path.stem.casefold())
-        if before is not None and shape != before[0]:
-            switches += 1
-            first = first or (before[1], path.name)
-        shapes.add(shape)
-        before = shape, path.name
-    return first if switches > len(shapes) - 1 else None
-
-
 def _unread(entry: os.DirEntry[str], endings: Sequence[str]) -> str:
-    """Why a file is not read, in the words that follow a number; "" if it is."""
+    """Why a file is not read, as a phrase that follows a number; "" if it is read."""
     if entry.name.startswith("."):
         return "hidden"
     if entry.is_dir():
         return "folders"
     if not entry.name.lower().endswith(tuple(endings)):
-        return f"of another kind than {' '.join(endings)}"
+        return f"with an extension other than {' '.join(endings)}"
     if entry.is_file():
         return ""
     return "links that lead nowhere" if entry.is_symlink() else "named pipes or devices"

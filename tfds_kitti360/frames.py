@@ -1,4 +1,4 @@
-"""One frame's files become one record: images checked, resized and encoded, the scan projected."""
+"""Encodes the files of a frame as a record: images are checked, resized and encoded, and the scan is projected."""
 
 import functools
 import hashlib
@@ -24,11 +24,11 @@ _LAST_TRAIN_ID, _IGNORED_TRAIN_ID = 18, 255
 _MOST_DISAGREEMENT = 0.01  # share of the pixels where semantic and instance image may differ: each task reads its own
 
 
-Map = tuple[bytes, np.ndarray | None]  # a file's bytes and its picture, or b"" and None where there is none
+Map = tuple[bytes, np.ndarray | None]  # a file's bytes and its image, or b"" and None if there is none
 
 
 class Recipe(NamedTuple):
-    """How frames are made into records."""
+    """The settings by which frames are encoded."""
 
     calibration: Calibration
     size: tuple[int, int]  # height, width of the stored images
@@ -43,12 +43,12 @@ class Recipe(NamedTuple):
 
 
 def encode_frame(frame: Frame, recipe: Recipe) -> dict[str, Any] | str:
-    """The record of a frame, or (with `skip_damaged`) the sentence that says what is damaged.
+    """The record of a frame, or with `skip_damaged` the sentence that says what is damaged.
 
-    `digest` in it is of what the frame shows, and is not stored.
+    The record has a `digest` of the frame's content, which is not stored.
 
     Raises:
-      DatasetError: a file is damaged and `skip_damaged` is not set, or labels are of another kind.
+      DatasetError: a file is damaged and `skip_damaged` is not set, or labels have another meaning.
     """
     try:
         maps = {kind: _map(getattr(frame, kind), recipe, bits) for kind, bits in _BITS.items()}
@@ -66,7 +66,7 @@ def encode_frame(frame: Frame, recipe: Recipe) -> dict[str, Any] | str:
 
 
 def encode_depth(depth: np.ndarray) -> np.ndarray:
-    """[h w] metres to uint16 of metres x 256; 0 stays 0, a known depth never becomes 0, beyond 255.99 m is unknown."""
+    """Converts metres [h w] to uint16, metres x 256; only unknown depth (0) and depth beyond 255.99 m become 0."""
     scaled = np.rint(depth * DEPTH_SCALE)
     scaled[(depth > 0) & (scaled < 1)] = 1
     scaled[scaled > 65535] = 0
@@ -91,7 +91,7 @@ def _encode(frame: Frame, recipe: Recipe, maps: dict[str, Map]) -> dict[str, Any
         bits = _BITS[kind]
         record[kind] = data or _blank(full, bits)
         record[f"has_{kind}"] = labels is not None
-        # A second time as training wants it, which would otherwise decode labels longer than the images.
+        # Stored again at the size of the images: decoding the full-size labels would take longer than the images.
         small = recipe.size
         record[f"{kind}_reduced"] = _blank(small, bits) if labels is None else write_map(reduce_map(labels, small))
         digest.update(kind.encode() if labels is None else labels)
@@ -116,7 +116,7 @@ def _map(path: pathlib.Path | None, recipe: Recipe, bits: int) -> Map:
 
 
 def _check_kind(frame: Frame, maps: dict[str, Map]) -> None:
-    """Raises DatasetError for pictures that are whole and mean something else: no frame is left out for that."""
+    """Raises DatasetError for images that are intact but have another meaning, even with `skip_damaged`."""
     semantic, instance, confidence = (maps[kind][1] for kind in _BITS)
     if semantic is not None:
         most, some = semantic.max(), np.mean((semantic >= 1) & (semantic <= 6))  # as label ids: void, ego vehicle
@@ -132,13 +132,13 @@ def _check_kind(frame: Frame, maps: dict[str, Map]) -> None:
         )
     if confidence is not None and 0 < confidence.max() <= 255:
         raise DatasetError(
-            f"{frame.confidence} holds values up to {confidence.max()}, and KITTI-360's confidence is 65535 where "
-            "it is full; unpack the official confidence again, or scale it to 16 bits"
+            f"{frame.confidence} holds values up to {confidence.max()}, and KITTI-360's full confidence is 65535; "
+            "unpack the official confidence again, or scale it to 16 bits"
         )
 
 
 def _check_classes(frame: Frame, semantic: np.ndarray | None, instance: np.ndarray | None) -> None:
-    """Raises DatasetError for a class that does not exist, or images that name different classes."""
+    """Raises DatasetError for a class that does not exist, or images that disagree about the classes."""
     for path, classes in ((frame.semantic, semantic), (frame.instance, None if instance is None else instance // 1000)):
         if classes is not None and not _KNOWN[classes].all():
             unknown = ", ".join(str(number) for number in np.unique(classes[~_KNOWN[classes]])[:5])
@@ -160,7 +160,8 @@ def _photo(path: pathlib.Path, recipe: Recipe, digest: Any) -> bytes | np.ndarra
         image = read_picture(path)
         if image.shape[:2] != (height, width):
             raise DatasetError(
-                f"{path} is {image.shape[1]}x{image.shape[0]} where calibration/perspective.txt says {width}x{height}; "
+                f"{path} is {image.shape[0]}x{image.shape[1]} where calibration/perspective.txt says {height}x{width} "
+                f"(height x width); "
                 f"{REMEDY}"
             )
     reduced = reduce_image(image, recipe.size)
@@ -172,15 +173,15 @@ def _photo(path: pathlib.Path, recipe: Recipe, digest: Any) -> bytes | np.ndarra
 
 @functools.lru_cache
 def _blank(size: tuple[int, int], bits: int) -> bytes:
-    """An all-zero map: what a frame stores that lacks labels or depth."""
+    """An all-zero map, stored for a frame without labels or depth."""
     return write_map(np.zeros(size, np.uint8 if bits == 8 else np.uint16))
 
 
 def _black(recipe: Recipe) -> bytes | np.ndarray:
-    """What a frame stores that lacks a right image."""
+    """A black image, stored for a frame without a right image."""
     return write_photo(np.zeros((*recipe.size, 3), np.uint8), recipe.storage)
 
 
 def use_one_thread() -> None:
-    """For worker processes: OpenCV's own threads would only get in each other's way."""
+    """Disables OpenCV's threads, which would compete with each other in worker processes."""
     cv2.setNumThreads(1)

@@ -1,4 +1,4 @@
-"""PNG files, checked before they are decoded so that damage never becomes an array, and how images are stored."""
+"""Reads PNG files, which are checked for damage before they are decoded, and encodes images for storage."""
 
 import io
 import pathlib
@@ -28,7 +28,7 @@ _MAP = [cv2.IMWRITE_PNG_COMPRESSION, 1]  # run lengths would be smaller by a thi
 def read_png(
     path: pathlib.Path, *, size: tuple[int, int], channels: int = 1, bits: int = 8
 ) -> tuple[bytes, np.ndarray]:
-    """Reads one PNG that has to be exactly as announced.
+    """Reads one PNG of the given size, channels and bits.
 
     Args:
       path: the file.
@@ -55,7 +55,8 @@ def read_png(
     found_width, found_height, found_bits, found_type = struct.unpack(">IIBB", data[16:26])
     if (found_height, found_width) != (height, width):
         raise DatasetError(
-            f"{path} is {found_width}x{found_height} where calibration/perspective.txt says {width}x{height}; {REMEDY}"
+            f"{path} is {found_height}x{found_width} where calibration/perspective.txt says {height}x{width} (height x "
+            f"width); {REMEDY}"
         )
     if (found_type, found_bits) != (color_type, bits):
         raise DatasetError(
@@ -73,7 +74,7 @@ def read_png(
 
 
 def write_photo(image: np.ndarray, storage: str = "png") -> bytes | np.ndarray:
-    """uint8 [h w 3], red first, as one of `STORAGES`: PNG made to be read fast, JPEG of quality 95, or as it is."""
+    """Encodes uint8 [h w 3], RGB, as one of `STORAGES`: PNG that is fast to read, JPEG of quality 95, or raw bytes."""
     if storage == "raw":
         return np.ascontiguousarray(image)
     ending, options = {"png": (".png", _PHOTO), "jpeg": (".jpg", _JPEG)}[storage]
@@ -81,12 +82,12 @@ def write_photo(image: np.ndarray, storage: str = "png") -> bytes | np.ndarray:
 
 
 def write_map(image: np.ndarray) -> bytes:
-    """PNG of uint8 or uint16 [h w]: labels or sparse depth."""
+    """Encodes uint8 or uint16 [h w], labels or sparse depth, as PNG."""
     return cv2.imencode(".png", image, _MAP)[1].tobytes()
 
 
 def _check_chunks(data: bytes, path: pathlib.Path) -> None:
-    """Every chunk is whole and has its checksum, up to the end chunk."""
+    """Checks that every chunk up to the end chunk is complete and has the right checksum."""
     try:
         PIL.Image.open(io.BytesIO(data), formats=["PNG"]).verify()
     except SyntaxError:

@@ -67,7 +67,7 @@ Only the calibrations and the left images are needed. Then run
         super().__init__(**{"file_format": "array_record", **kwargs})
 
     def prepare(self, manual_dir: pathlib.Path) -> None:
-        """Builds from the download below `manual_dir`, with a bar of its own instead of those of TFDS."""
+        """Builds from the download below `manual_dir`, with our own progress bar instead of those of TFDS."""
         tfds.disable_progress_bar()
         with contextlib.redirect_stdout(None):  # TFDS announces a download, and there is none
             self.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=str(manual_dir)))
@@ -95,9 +95,9 @@ Only the calibrations and the left images are needed. Then run
         return {f"drive_{drive.id:04d}": self._generate_examples(drive, records) for drive in self._plan.drives}
 
     def _generate_examples(self, drive: Drive, records: Iterator) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yields (frame id, record) in frame order, then enters the drive into the metadata.
+        """Yields (frame id, record) in frame order, then adds the drive to the metadata.
 
-        `records` gives the frames of all drives, one drive after the other.
+        `records` yields the frames of all drives, one drive after the other.
         """
         kept, content = [], hashlib.sha256()
         for frame, record in zip(drive.frames, records):
@@ -115,7 +115,7 @@ Only the calibrations and the left images are needed. Then run
     def _generate_splits(self, dl_manager, download_config) -> list[tfds.core.SplitInfo]:
         """Streams each drive into its shards.
 
-        TFDS's own writer first collects a split: in memory up to 1 GB, then through TensorFlow, which is not here.
+        TFDS's own writer first collects a split, up to 1 GB in memory and more through TensorFlow, which we do not use.
         """
         generators = self._split_generators(dl_manager)
         with self._bar:
@@ -124,7 +124,7 @@ Only the calibrations and the left images are needed. Then run
         return [info for info in infos if info.num_examples]
 
     def _write_split(self, split: str, examples: Iterable[tuple[int, dict[str, Any]]]) -> tfds.core.SplitInfo:
-        """Writes the shards under passing names, since the final ones hold the number of shards."""
+        """Writes the shards under temporary names, because the final names contain the number of shards."""
         features, template = self.info.features, self._get_filename_template(split)
         serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
         shards: list[tuple[pathlib.Path, int]] = []
@@ -158,7 +158,7 @@ Only the calibrations and the left images are needed. Then run
 
 @contextlib.contextmanager
 def _write_errors(path: pathlib.Path) -> Iterator[None]:
-    """The writer of records calls a full disk a RuntimeError."""
+    """Converts the RuntimeError that the writer of records raises for a full disk."""
     try:
         yield
     except RuntimeError as error:

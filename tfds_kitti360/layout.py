@@ -1,4 +1,4 @@
-"""Where each file of KITTI-360 lies, with the parsers of its text files (calibration, poses, lists)."""
+"""The paths of KITTI-360's files, and parsers of its text files (calibration, poses, lists)."""
 
 import dataclasses
 import pathlib
@@ -103,8 +103,8 @@ class Calibration(NamedTuple):
         centers = projection[:, :2, 2] / sizes
         if np.any(centers <= 0) or np.any(centers >= 1) or projection[1, 0, 3] > 0:
             raise DatasetError(
-                f"{path}: P_rect puts a principal point outside the {sizes[0, 0]:g}x{sizes[0, 1]:g} pictures, or the "
-                f"right camera to the left of the left one; {RENEW_CALIBRATION}"
+                f"{path}: P_rect puts a principal point outside the {sizes[0, 1]:g}x{sizes[0, 0]:g} (height x width) "
+                f"pictures, or the right camera to the left of the left one; {RENEW_CALIBRATION}"
             )
         rectification = np.tile(np.eye(4), (2, 1, 1))
         rectification[:, :3, :3] = rotations
@@ -128,7 +128,7 @@ class Calibration(NamedTuple):
         )
 
     def check_stereo(self, root: pathlib.Path) -> None:
-        """Raises DatasetError unless the right camera stands to the right of the left one and has its lens."""
+        """Raises DatasetError unless the right camera is to the right of the left one and has the same intrinsics."""
         path = Layout(root).perspective
         if not 0 < self.baseline < _LONGEST_BASELINE:
             raise DatasetError(
@@ -181,7 +181,7 @@ def read_poses(path: pathlib.Path | str, *, damaged: dict[str, int | None] | Non
                 raise DatasetError(f"{where} does not start with a frame number; {_RENEW_POSES}")
             if len(words) not in (13, 17):
                 raise DatasetError(
-                    f"{where} has {len(words) - 1} numbers after the frame where 12 or 16 belong; {_RENEW_POSES}"
+                    f"{where} has {len(words) - 1} numbers after the frame instead of 12 or 16; {_RENEW_POSES}"
                 )
             pose = rigid(floats(words[1:], len(words) - 1, where, _RENEW_POSES))
             check_rigid(pose, where, _RENEW_POSES)
@@ -198,13 +198,13 @@ def read_poses(path: pathlib.Path | str, *, damaged: dict[str, int | None] | Non
 
 
 def _ending(words: list[str]) -> tuple[int, int]:
-    """Number of words, and of characters after the point of the last one."""
+    """The number of words, and of digits after the decimal point of the last one."""
     return len(words), len(words[-1].partition(".")[2])
 
 
 def _lost_its_end(words: list[str], endings: set[tuple[int, int]]) -> bool:
-    """Whether a last line without a line break has another number of words than all lines before it or, where those are
-    written with equally many digits, fewer digits: so ends a copy that was cut off."""
+    """Whether the last line was cut off: it has no line break and another number of words than all lines before it or,
+    if those have the same number of digits, fewer digits."""
     count, digits = _ending(words)
     before = {ending[1] for ending in endings if ending[0] == count}
     return bool(endings) and (not before or (len(before) == 1 and digits < min(before)))
@@ -213,7 +213,7 @@ def _lost_its_end(words: list[str], endings: set[tuple[int, int]]) -> bool:
 def cam0_to_world(
     layout: Layout, drive: int, calibration: Calibration, *, damaged: dict[str, int | None] | None = None
 ) -> dict[int, np.ndarray]:
-    """Poses of rectified camera 0 by frame, from whichever of the two pose files there is.
+    """The poses of rectified camera 0 by frame, from the pose files that exist.
 
     cam0_to_world = pose @ cam_to_pose @ inv(R_rect_00); a frame that only cam0_to_world.txt has is taken from there.
     """

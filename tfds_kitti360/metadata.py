@@ -1,4 +1,4 @@
-"""What describes a built data set: sealed with checksums when written, and never read half."""
+"""The metadata of a built data set, which is protected by checksums."""
 
 import hashlib
 import json
@@ -17,13 +17,13 @@ from tfds_kitti360.survey import LABELS
 FLAGS = ("pose", *LABELS, "scan", "right")
 FILES = ("dataset_info.json", "features.json", "metadata.json")
 SEAL = "checksums.json"
-CAMERAS = ("calibrated", "given", "guessed")  # by KITTI-360's files; by the user; by a usual field of view
-_SEALED_SINCE = b'"content":'  # in metadata.json: a key of drives that is as old as the seal
+CAMERAS = ("calibrated", "given", "guessed")  # by KITTI-360's files; by the user; an assumed field of view
+_SEALED_SINCE = b'"content":'  # in metadata.json: a key of drives that was introduced together with the checksums
 
 
 def fingerprint(metadata: Mapping[str, Any]) -> str:
-    """What the data of a built data set are, in 16 hexadecimal digits: frames and their content, intrinsics, splits and
-    sizes. Neither where it lies nor with which paths, flags or number of workers it was built changes it.
+    """A digest of a built data set, 16 hexadecimal digits: frames and their content, intrinsics, splits and sizes. It
+    does not depend on the location, nor on the paths, flags or number of workers of the build.
     """
     drives = {}
     for name, drive in metadata["drives"].items():
@@ -43,7 +43,7 @@ def fingerprint(metadata: Mapping[str, Any]) -> str:
 
 
 def seal(folder: pathlib.Path) -> None:
-    """Writes the checksums of what describes the data set beside it."""
+    """Writes the checksums of the metadata and of TFDS's records next to them."""
     sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
     (folder / SEAL).write_text(json.dumps(sums, indent=1) + "\n", encoding="utf-8")
 
@@ -53,7 +53,7 @@ def check_seal(folder: pathlib.Path, remedy: str) -> None:
 
     Args:
       folder: of the built data set.
-      remedy: what to do where the data set has to be built again.
+      remedy: what to do if the data set has to be built again.
 
     Raises:
       DatasetError: a file is missing, cannot be read, or is not what the build wrote.
@@ -82,7 +82,7 @@ def check_seal(folder: pathlib.Path, remedy: str) -> None:
 
 
 def fault(metadata: Mapping[str, Any], stored: Mapping[str, int]) -> str | None:
-    """What is wrong with the metadata, in a few words, or None.
+    """Describes what is wrong with the metadata; None if nothing is.
 
     Args:
       metadata: as read.

@@ -20,9 +20,9 @@ _AHEAD = 4  # items in flight for each process
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, initializer: Callable[[], None]
 ) -> Iterator[Result]:
-    """Yields `function(item)` in order, computed on `workers` processes; with fewer than two, in this one.
+    """Yields `function(item)` in order, computed by `workers` processes, or in this one if they are fewer than two.
 
-    Processes are spawned, since a fork of a process with threads may hang; `function` has to be importable.
+    Processes are spawned, because forking a process with threads may hang; `function` has to be importable.
     """
     if workers < 2:
         yield from map(function, items)
@@ -41,7 +41,8 @@ def ordered_map(
             yield pending.popleft().result()
     except concurrent.futures.process.BrokenProcessPool:
         raise DatasetError(
-            "a worker process of the build was killed, most likely for memory; run again with fewer --workers"
+            "a worker process of the build was killed, most likely because memory ran out; run again with fewer "
+            "--workers"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
@@ -54,6 +55,6 @@ def _start(initializer: Callable[[], None]) -> None:
 
 
 def _end_with_parent() -> None:
-    """A killed build leaves no process behind."""
+    """Ends this worker when the build is killed."""
     multiprocessing.parent_process().join()
     os._exit(1)

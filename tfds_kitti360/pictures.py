@@ -1,4 +1,4 @@
-"""Pictures of any kind that cameras and programs write, as the colours that a person sees."""
+"""Reads pictures of any common format as upright RGB."""
 
 import io
 import os
@@ -20,7 +20,7 @@ MOST_PIXELS = 1 << 26  # of one picture: more than any camera that drives around
 PIL.Image.init()  # else formats that Pillow has not loaded yet are unknown
 _MOST_BYTES = MOST_PIXELS * 12 + (1 << 20)
 _BITS = (8, 10, 12, 14, 16, 32)  # that cameras have; a picture says with how many bytes it is stored, not which it uses
-_SAMPLED = 8  # pictures of a folder that are looked at for the bits in use
+_SAMPLED = 8  # pictures of a folder that are read to find the number of bits in use
 _SIGNATURES = (
     (4, b"ftypavi", "AVIF"),
     (4, b"ftyphei", "HEIC"),
@@ -55,7 +55,7 @@ _TURNS = {  # EXIF orientation: how the stored picture becomes the upright one
 
 
 class _Samples(NamedTuple):
-    """[h w] or [h w 3], red first, upright; and the sample that is white, None where that has to be found out."""
+    """Samples [h w] or [h w 3], RGB, upright; and the value of white, None if it is unknown."""
 
     values: np.ndarray
     white: float | None
@@ -64,23 +64,23 @@ class _Samples(NamedTuple):
 def read_picture(source: str | os.PathLike[str] | bytes, *, name: str = "", white: float | None = None) -> np.ndarray:
     """One picture.
 
-    Samples of 8 bits are taken as they are; opacity is dropped; grey, palettes and CMYK become RGB; the camera's
-    orientation mark is obeyed. Samples of more bits are divided by the largest value of the bits in use: the fewest of
-    8, 10, 12, 14, 16 or 32 that hold the brightest sample. Floats lie in [0, 1], and what is above is white; where half
-    of those above 0 are larger than 1, they have as many bits as whole numbers would.
+    Samples of 8 bits are unchanged; opacity is dropped; grey, palettes and CMYK are converted to RGB; the EXIF
+    orientation is applied. Samples of more bits are divided by the largest value of the bits in use: the smallest of
+    8, 10, 12, 14, 16 or 32 that can represent the brightest sample. Floats are in [0, 1], and larger ones are white; if
+    half of the positive ones are larger than 1, they are scaled like integers.
 
     Args:
       source: a path, or the content of a file.
-      name: what to call it in errors, of `source` given as bytes.
-      white: the sample that is white in a picture of more than 8 bits, from `white_level`: frames of one film are not
-        to be brightened each in its own way. None: as above, from this picture alone.
+      name: name for error messages, if `source` is given as bytes.
+      white: the value of white in a picture of more than 8 bits, from `white_level`, so that all frames of a sequence
+        have the same brightness. None: as above, from this picture alone.
 
     Returns:
-      uint8 [h w 3], red first.
+      uint8 [h w 3], RGB.
 
     Raises:
-      DatasetError: it cannot be read, is of a kind that is not read, damaged, animated or larger than 67 million
-        pixels; sizes are compared before anything is decoded.
+      DatasetError: it cannot be read, has an unsupported format, is damaged, animated or larger than 67 million pixels;
+        sizes are checked before anything is decoded.
     """
     data, name = _bytes_of(source, name)
     found = _decoded(data, name)
@@ -94,9 +94,22 @@ def read_picture(source: str | os.PathLike[str] | bytes, *, name: str = "", whit
 
 
 def white_level(paths: Sequence[str | os.PathLike[str]]) -> float | None:
-    """The sample that is white in a sequence of pictures of more than 8 bits, from a few of them; None for others."""
+    """The value of white in a sequence of pictures of more than 8 bits, from a few of them; None for 8 bits."""
     chosen = sorted({len(paths) * n // _SAMPLED for n in range(_SAMPLED)}) if paths else []
     return max((white for index in chosen if (white := _white_of(paths[index])) is not None), default=None)
+
+
+def time_taken(path: str | os.PathLike[str]) -> str | None:
+    """When a JPEG was taken by its camera's clock, such as `2024:09:01 23:59:59.123`; None where it does not say."""
+    if not os.fsdecode(path).lower().endswith((".jpg", ".jpeg")):
+        return None
+    try:
+        with PIL.Image.open(path, formats=["JPEG"]) as picture:
+            noted = picture.getexif().get_ifd(0x8769)
+        taken, fraction = (str(noted.get(tag, "")).strip("\0 ") for tag in (36867, 37521))
+    except Exception:  # whoever reads the picture says what is wrong with it
+        return None
+    return f"{taken}.{fraction}" if taken and fraction else taken or None
 
 
 def _white_of(path: str | os.PathLike[str]) -> float | None:
@@ -156,18 +169,20 @@ def _decoded(data: bytes, name: str) -> _Samples:
             return _Samples(np.asarray(upright.convert("RGB")), None)
     except DatasetError:
         raise
-    except Exception as error:  # decoders have a dozen ways to say that they cannot
+    except Exception as error:  # decoders raise many kinds of errors
         raise DatasetError(f"{name} cannot be read as a picture ({_reason(error, data)}); {_REMEDY}") from None
 
 
 def _tiff(data: bytes, name: str) -> _Samples | None:
-    """A TIFF of more than 8 bits a sample, which Pillow reads in part only; None: another."""
+    """A TIFF of more than 8 bits per sample, which Pillow supports only in part; None for other TIFF files."""
     tags = PIL.TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if data[2] == 43 or data[3] == 43 else 8])
     file = io.BytesIO(data)
     file.seek(tags.next)
     tags.load(file)
     if 50706 in tags or tags.get(254, 0) & 1:  # DNGVersion; a reduced picture comes first
         raise ValueError("it is the raw file of a camera")
+    if 2 in tags.get(339, ()):
+        raise ValueError("its samples have a sign")
     bits = max(tags.get(258, (1,)))
     if bits <= 8:
         return None
@@ -176,6 +191,10 @@ def _tiff(data: bytes, name: str) -> _Samples | None:
         raise DatasetError(f"{name} holds several pictures in one file; save each as a separate file")
     if tags.get(262) not in (1, 2):
         raise ValueError("of more than 8 bits a sample, grey and RGB are read")
+    if tags.get(284) == 2 and tags.get(277, 1) > 1:  # OpenCV would take the red plane for the picture
+        raise ValueError("its colours lie in planes of more than 8 bits, one after the other")
+    if 3 in tags.get(339, ()) and bits < 32:
+        raise ValueError(f"it holds floats of {bits} bits")
     starts, counts = (tags.get(273, ()), tags.get(279, ())) if 273 in tags else (tags.get(324, ()), tags.get(325, ()))
     if any(start + count > len(data) for start, count in zip(starts, counts)):
         raise ValueError("it is cut off")
@@ -198,8 +217,8 @@ def _finite(samples: np.ndarray) -> np.ndarray:
 def _check_size(width: int, height: int, name: str) -> None:
     if not 0 < width * height <= MOST_PIXELS:
         raise DatasetError(
-            f"{name} claims to be {width}x{height}, and pictures of up to {MOST_PIXELS / 1e6:.0f} million pixels are "
-            "read; reduce it, or remove it"
+            f"{name} claims to be {height}x{width} (height x width), and pictures of up to {MOST_PIXELS / 1e6:.0f} "
+            "million pixels are read; reduce it, or remove it"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a build is going to store, checked before an image is opened, and its description in the metadata."""
+"""The plan of a build, checked before an image is opened, and its description in the metadata."""
 
 import pathlib
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ Lists = dict[str, set[tuple[int, int]]]
 
 
 class Plan(NamedTuple):
-    """The frames of a build by drive, the official lists if there are any, and the recipe of a record."""
+    """The frames of a build by drive, the official lists if there are any, and the settings of a record."""
 
     root: pathlib.Path
     recipe: Recipe
     drives: tuple[survey.Drive, ...]
     lists: Lists | None
-    remarks: tuple[str, ...]  # sentences about what the user may not expect
+    remarks: tuple[str, ...]  # sentences about anything that the user may not expect
     counts: tuple[str, ...]  # sentences that count what frames lack
 
 
@@ -45,7 +45,7 @@ def make_plan(
       skip_damaged: leave damaged frames out instead of raising.
 
     Raises:
-      DatasetError: nothing usable is there, a text file is malformed, or what is asked for cannot be had.
+      DatasetError: there is nothing usable, a text file is malformed, or the settings cannot be satisfied.
     """
     layout = Layout(root)
     there = survey.find_drives(layout)
@@ -58,7 +58,7 @@ def make_plan(
     if any(new > old for new, old in zip(size, calibration.size)):
         raise DatasetError(
             f"--size={size[0]}x{size[1]} is larger than the images of {root}, which have "
-            f"{calibration.size[0]}x{calibration.size[1]}; images are only ever reduced, ask for that much or less"
+            f"{calibration.size[0]}x{calibration.size[1]}; images are never enlarged, choose that size or a smaller one"
         )
     if stereo:
         calibration.check_stereo(root)
@@ -87,7 +87,7 @@ def make_plan(
 def describe(drive: int, frames: Sequence[survey.Frame], lists: Lists | None, *, content: str = "") -> dict[str, Any]:
     """The metadata of a drive, JSON values, every list in frame order.
 
-    `content`: a digest of what the frames show; `frames`: ids; `splits`: a string with a code of `clips.CODES` or "-"
+    `content`: a digest of the frames; `frames`: ids; `splits`: a string with a code of `clips.CODES` or "-"
     for each frame; `pose`, `semantic`, `instance`, `confidence`, `scan`, `right`: a string with "1" for each frame that
     has it, else "0"; `positions`: [x, y, z] of the left camera in the world, metres, or None.
     """
@@ -130,7 +130,7 @@ def check_clips(plan: Plan, descriptions: Sequence[dict[str, Any]]) -> None:
 def settings_of(
     root: pathlib.Path, *, size: tuple[int, int], drives: Sequence[int], stereo: bool, storage: str
 ) -> dict[str, Any]:
-    """What makes two builds the same, JSON values."""
+    """The settings that two equal builds have in common, as JSON values."""
     return {
         "manual_dir": str(root.resolve()),
         "size": list(size),

@@ -1,18 +1,18 @@
-"""Reducing an image, its intrinsics with it, and its label maps."""
+"""Reduces images, their intrinsics, and their label maps."""
 
 import cv2
 import numpy as np
 
 
 def reduce_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The image [h w c] at `size` (height, width), at most its own: each pixel is the mean of the area it covers."""
+    """The image [h w c] reduced to `size` (height, width): each pixel is the mean of the area that it covers."""
     if image.shape[:2] == tuple(size):
         return image
     return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
 
 
 def reduce_map(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The map [h w] at `size` (height, width): the value at each new pixel's centre, pixel centres at halves."""
+    """The map [h w] reduced to `size` (height, width): the value at the centre of each new pixel."""
     (height, width), (new_height, new_width) = labels.shape, size
     rows = (2 * np.arange(new_height) + 1) * height // (2 * new_height)
     columns = (2 * np.arange(new_width) + 1) * width // (2 * new_width)

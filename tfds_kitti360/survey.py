@@ -1,4 +1,4 @@
-"""What there is of each drive: frames, their files and poses, found by listing folders; no image is opened."""
+"""Surveys the drives of a download: frames, their files and poses, by listing folders, without opening an image."""
 
 import itertools
 import os
@@ -16,12 +16,12 @@ from tfds_kitti360.layout import TEST_DRIVES, Calibration, Layout, cam0_to_world
 LABELS = ("semantic", "instance", "confidence")
 _DRIVE = re.compile(r"2013_05_28_drive_([0-9]{4})_sync", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{10}", re.ASCII)
-_LARGEST = 2**31 - 1  # of a frame's number: it is stored in 32 bits
+_LARGEST = 2**31 - 1  # largest frame number, which is stored in 32 bits
 _PHOTOS, _MAPS, _SCANS = (".png", ".jpg", ".jpeg"), (".png",), (".bin",)
 
 
 class Frame(NamedTuple):
-    """The files of one frame, None where there is none, and its poses."""
+    """The files of one frame, None for missing ones, and its poses."""
 
     id: int
     image: pathlib.Path
@@ -88,7 +88,7 @@ def survey_drive(layout: Layout, drive: int, calibration: Calibration, *, skip_d
     for frame in sorted(set(images) - set(damaged.values())):
         motion = None
         if frame in poses and frame - 1 in poses:
-            # float64 throughout: world coordinates are kilometres
+            # float64 throughout: world coordinates are as large as kilometres
             camera_motion = np.linalg.inv(poses[frame]) @ poses[frame - 1]
             motion = calibration.velo_from_camera @ camera_motion @ camera_from_velo
         frames.append(
@@ -115,10 +115,10 @@ def read_lists(layout: Layout) -> tuple[dict[str, set[tuple[int, int]]] | None, 
     """The official lists as (drive, frame) pairs by split, or None unless both are there.
 
     Returns:
-      The lists; and sentences for the user about what the lists do not decide.
+      The lists; and sentences for the user about frames that the lists do not cover.
 
     Raises:
-      DatasetError: a list is malformed or empty, or a frame stands in both.
+      DatasetError: a list is malformed or empty, or a frame is in both.
     """
     there = [layout.frame_list(split) for split in ("train", "val") if present(layout.frame_list(split))]
     if len(there) < 2:
@@ -147,7 +147,7 @@ def read_lists(layout: Layout) -> tuple[dict[str, set[tuple[int, int]]] | None, 
 
 
 def unread_folders(layout: Layout, drives: Iterable[int]) -> list[str]:
-    """Sentences about what lies beside the drives that have images."""
+    """Sentences about folders next to the drives that are not read."""
     found = []
     for folder in (layout.root / "data_2d_raw", layout.root / "data_2d_test"):
         matches = {name: _DRIVE.fullmatch(name) for name in _names(folder)}
@@ -190,7 +190,7 @@ def _lacking(
 
 
 def _pictures(layout: Layout, drive: int, *, camera: int = 0) -> tuple[dict[int, pathlib.Path], list[str]]:
-    """frame -> picture of a camera, and the sentences about what else lies there; data_2d_raw before data_2d_test."""
+    """frame -> image of a camera, and sentences about other files; data_2d_raw has priority over data_2d_test."""
     test, unread_test = _numbered(layout.test_images(drive, camera=camera), _PHOTOS)
     raw, unread = _numbered(layout.images(drive, camera=camera), _PHOTOS)
     return test | raw, unread + unread_test
@@ -206,9 +206,9 @@ def _names(folder: pathlib.Path) -> list[str]:
 
 
 def _numbered(folder: pathlib.Path, endings: tuple[str, ...]) -> tuple[dict[int, pathlib.Path], list[str]]:
-    """frame -> path of the files in a folder that are named by ten digits, and a sentence about what else lies there.
+    """frame -> path of the files in a folder whose names have ten digits, and a sentence about other files.
 
-    An absent folder has none. Of a frame that is there twice, the ending that comes first is read.
+    A missing folder has no frames. If a frame exists twice, the extension that comes first is read.
     """
     if not present(folder):
         return {}, []

@@ -1,4 +1,4 @@
-"""Text files of numbers: read whole, each number checked, and every fault named with its place."""
+"""Reads text files of numbers; each number is checked, and errors name the file and the line."""
 
 import pathlib
 
@@ -15,7 +15,7 @@ def lines(path: pathlib.Path, *, keep_ends: bool = False) -> list[str]:
     """The lines of a file.
 
     Raises:
-      DatasetError: it is missing, cannot be read, or is no text.
+      DatasetError: it is missing, cannot be read, or is not a text file.
     """
     try:
         content = read_bytes(path, most=_MOST_TEXT_BYTES + 1)
@@ -47,7 +47,7 @@ def numbers(path: pathlib.Path, values: dict[str, str], key: str, count: int) ->
 def floats(words: list[str], count: int, where: str, remedy: str = RENEW_CALIBRATION) -> np.ndarray:
     """`count` finite numbers; raises DatasetError, which names `where` they stand."""
     if len(words) != count:
-        raise DatasetError(f"{where} does not have the {count} numbers that belong there; {remedy}")
+        raise DatasetError(f"{where} does not have the expected {count} numbers; {remedy}")
     try:
         numbers = np.array([float(word) for word in words])
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A laser scan becomes a sparse depth image: motion correction, projection, nearest return."""
+"""Converts a laser scan to a sparse depth image: motion correction, projection, nearest return."""
 
 import pathlib
 
@@ -37,7 +37,7 @@ def read_scan(path: pathlib.Path) -> np.ndarray:
 
 
 def _strange(points: np.ndarray) -> str:
-    """Why these cannot be scans of KITTI-360, or ""."""
+    """Why these points cannot be a scan of KITTI-360, or ""."""
     flat = points.ravel()
     if flat.size >= 500 and flat.size % 5 == 0 and flat[4::5].any() and np.isin(flat[4::5], np.arange(128)).all():
         return "holds five numbers for each point, the last one the number of a laser beam, as nuScenes has them"
@@ -77,7 +77,7 @@ def depth_image(
     points = np.asarray(points)[:, :3].astype(np.float64)
     points = points[np.isfinite(points).all(axis=1)]
     if velo_from_previous is not None:
-        # A correction moves p by at most half of |t| + |v| |p|: what lies further behind the camera stays there.
+        # A correction moves p by at most half of |t| + |v| |p|: points farther behind the camera stay behind it.
         points = undo_motion(points[_may_be_seen(points, velo_from_previous, camera_from_velo)], velo_from_previous)
     camera = points @ camera_from_velo[:3, :3].T + camera_from_velo[:3, 3]
     camera = camera[camera[:, 2] > 0]
@@ -96,7 +96,7 @@ def depth_image(
 
 
 def undo_motion(points: np.ndarray, velo_from_previous: np.ndarray) -> np.ndarray:
-    """[n 3] points as they lie at the frame's time, float64 (see `depth_image`)."""
+    """The points [n 3] at the frame's time, float64 (see `depth_image`)."""
     share = (np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi))[:, None]
     vector = Rotation.from_matrix(velo_from_previous[:3, :3]).as_rotvec()
     return Rotation.from_rotvec(share * vector).apply(points) + share * velo_from_previous[:3, 3]

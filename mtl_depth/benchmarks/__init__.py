@@ -1,4 +1,4 @@
-"""Speed, measured: each module prints one table and writes it as JSON."""
+"""Benchmarks of speed: each module prints one table and can write it as JSON."""
 
 from mtl_depth.runtime import compiler_flags
 

@@ -1,7 +1,7 @@
-"""How fast raw frames become records: `python -m mtl_depth.benchmarks.build [--manual_dir=KITTI360_ROOT]`.
+"""Speed of encoding raw frames as records: `python -m mtl_depth.benchmarks.build [--manual_dir=KITTI360_ROOT]`.
 
-Images, labels and scans are read, checked, projected, reduced and encoded as the build does, without appending the
-records to a file. Processes are started before the clock.
+Images, labels and scans are read, checked, projected, reduced and encoded as in a build, without writing the records to
+a file. The start of the processes is not measured.
 """
 
 import argparse
@@ -26,13 +26,13 @@ from tfds_kitti360.plan import Plan, make_plan
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m mtl_depth.benchmarks.build", description=__doc__)
-    parser.add_argument("--manual_dir", type=pathlib.Path, help="a download; a small city is drawn where none is given")
+    parser.add_argument("--manual_dir", type=pathlib.Path, help="a KITTI-360 download (default: draw a small city)")
     parser.add_argument("--size", default="192x640", help="HEIGHTxWIDTH of the stored images")
-    parser.add_argument("--storage", choices=STORAGES, default="png", help="of the images")
-    parser.add_argument("--workers", default="1,2", help="numbers of processes to compare")
-    parser.add_argument("--frames", type=int, default=64, help="frames of a round, the same ones again where too few")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each, in turn")
-    parser.add_argument("--city", default="376x1408", help="size of the city drawn where no download is given")
+    parser.add_argument("--storage", choices=STORAGES, default="png", help="format of the stored images (png)")
+    parser.add_argument("--workers", default="1,2", help="numbers of processes to compare (1,2)")
+    parser.add_argument("--frames", type=int, default=64, help="frames per round; repeated if there are fewer (64)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each number of processes, alternating (3)")
+    parser.add_argument("--city", default="376x1408", help="HEIGHTxWIDTH of the city, without --manual_dir")
     parser.add_argument("--json", metavar="FILE", help="also write the result to this file")
     options = parser.parse_args(arguments)
     use_one_thread()

@@ -1,4 +1,4 @@
-"""How fast the synthetic city is drawn and written: `python -m mtl_depth.benchmarks.city`."""
+"""Speed of drawing and writing the synthetic city: `python -m mtl_depth.benchmarks.city`."""
 
 import argparse
 import itertools
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m mtl_depth.benchmarks.city", description=__doc__)
     parser.add_argument("--size", default="376x1408", help="HEIGHTxWIDTH of the images")
-    parser.add_argument("--frames", type=int, default=30, help="frames that count")
+    parser.add_argument("--frames", type=int, default=30, help="frames that are measured (30)")
     parser.add_argument("--stereo", action="store_true", help="draw the right camera too")
     parser.add_argument("--json", metavar="FILE", help="also write the result to this file")
     options = parser.parse_args(arguments)
@@ -79,7 +79,7 @@ def build(raw: pathlib.Path, folder: pathlib.Path, *, storage: str = "png") -> p
 
 
 class _Clock:
-    """In the place of a progress bar: when each frame was done, in seconds of wall and of processor time."""
+    """Replaces the progress bar: records wall time and processor time, in seconds, at the end of each frame."""
 
     def __init__(self):
         self.times: list[tuple[float, float]] = []

@@ -20,7 +20,7 @@ class Ours(NamedTuple):
     """Our candidate.
 
     Attributes:
-        lower: traces and lowers the program anew.
+        lower: traces and lowers the program again.
         prepare: compiled program -> a function that runs it once and waits for the answer.
     """
 
@@ -34,16 +34,22 @@ def parser(name: str, *, batch: int, rounds: int) -> argparse.ArgumentParser:
     options.add_argument(
         "--size", type=measure.height_and_width, default=(192, 640), help="HEIGHTxWIDTH of the pictures (192x640)"
     )
-    options.add_argument("--batch", type=int, default=batch, help=f"pictures or clips at a time ({batch})")
-    options.add_argument("--encoder", default="resnet18", help="a name in the table of encoders (resnet18)")
-    options.add_argument("--width", type=float, default=1.0, help="factor on its channels (1)")
-    options.add_argument("--decoder_width", type=float, default=None, help="factor on the decoder's, if another")
-    options.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="inside the networks")
-    options.add_argument("--steps", type=int, default=rounds, help=f"rounds that are timed ({rounds})")
+    options.add_argument("--batch", type=int, default=batch, help=f"batch size ({batch})")
+    options.add_argument("--encoder", default="resnet18", help="name of the encoder (resnet18)")
+    options.add_argument("--width", type=float, default=1.0, help="factor on the channels (1)")
+    options.add_argument(
+        "--decoder_width", type=float, default=None, help="factor on the channels of the decoder (--width)"
+    )
+    options.add_argument(
+        "--dtype", choices=("float32", "bfloat16"), default="float32", help="arithmetic inside the networks"
+    )
+    options.add_argument("--steps", type=int, default=rounds, help=f"timed rounds ({rounds})")
     options.add_argument("--threads", type=int, default=0, help="CPU cores (0: all that this process may use)")
-    options.add_argument("--compile", default="both", choices=("both", "yes", "no"), help="PyTorch's torch.compile")
-    options.add_argument("--profile", action="store_true", help="also where our time goes (CPU)")
-    options.add_argument("--json", default=None, help="also write the table here")
+    options.add_argument(
+        "--compile", default="both", choices=("both", "yes", "no"), help="PyTorch with torch.compile, without, or both"
+    )
+    options.add_argument("--profile", action="store_true", help="also print a breakdown of our time (CPU only)")
+    options.add_argument("--json", default=None, help="also write the table to this file")
     return options
 
 

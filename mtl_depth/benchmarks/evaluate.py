@@ -1,7 +1,7 @@
-"""How fast evaluation is beside bare inference: `python -m mtl_depth.benchmarks.evaluate [--data_dir=TFDS_DIR]`.
+"""Speed of evaluation compared with inference: `python -m mtl_depth.benchmarks.evaluate [--data_dir=TFDS_DIR]`.
 
-Evaluation reads, predicts, and scores against the truth at its full size, trivial baselines included; inference only
-predicts, the same number of images, which are there already. They run in turn.
+Evaluation reads, predicts, and scores against the truth at its full size, including trivial predictors; inference only
+predicts for the same number of images in memory. They run alternately.
 """
 
 import argparse
@@ -32,22 +32,22 @@ VARIANTS = {"depth": ("depth",), "instance": ("depth", "instance"), "panoptic": 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m mtl_depth.benchmarks.evaluate", description=__doc__)
-    parser.add_argument("--data_dir", help="a built data set; a small city is drawn where none is given")
-    parser.add_argument("--split", default="val", help="train, val or test")
-    parser.add_argument("--variants", default="depth,panoptic", help=f"of {', '.join(VARIANTS)}")
+    parser.add_argument("--data_dir", help="a built data set (default: draw a small city)")
+    parser.add_argument("--split", default="val", help="train, val or test (val)")
+    parser.add_argument("--variants", default="depth,panoptic", help=f"list of {', '.join(VARIANTS)}")
     parser.add_argument("--batch_size", type=int, default=8)
-    parser.add_argument("--width", type=float, default=1.0, help="of the network")
-    parser.add_argument("--dtype", default="float32", help="of the network: float32 or bfloat16")
-    parser.add_argument("--threads", type=int, default=2, help="that decode")
-    parser.add_argument("--workers", type=int, default=0, help="processes that decode")
-    parser.add_argument("--frames", type=int, default=24, help="to evaluate, whole batches of them")
+    parser.add_argument("--width", type=float, default=1.0, help="factor on the channels (1)")
+    parser.add_argument("--dtype", default="float32", help="arithmetic inside the network: float32 or bfloat16")
+    parser.add_argument("--threads", type=int, default=2, help="decoding threads (2)")
+    parser.add_argument("--workers", type=int, default=0, help="decoding processes (0)")
+    parser.add_argument("--frames", type=int, default=24, help="frames to evaluate, in whole batches (24)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--size", default="376x1408", help="of the city drawn where no data set is given")
+    parser.add_argument("--size", default="376x1408", help="HEIGHTxWIDTH of the city, without --data_dir")
     parser.add_argument("--json", metavar="FILE", help="also write the result to this file")
     options = parser.parse_args(arguments)
     try:
         if unknown := set(options.variants.split(",")) - set(VARIANTS):
-            raise UserError(f"--variants holds {sorted(unknown)[0]!r}; choose of {', '.join(VARIANTS)}.")
+            raise UserError(f"--variants holds {sorted(unknown)[0]!r}; choose from {', '.join(VARIANTS)}.")
         with tempfile.TemporaryDirectory() as folder:
             data_dir = options.data_dir or _built(pathlib.Path(folder), options)
             rows = [measured(variant, data_dir, options) for variant in options.variants.split(",")]

@@ -1,4 +1,4 @@
-"""`python -m mtl_depth.benchmarks.inference`: depth of images, ours beside PyTorch's."""
+"""`python -m mtl_depth.benchmarks.inference`: speed of predicting depth, compared with PyTorch."""
 
 import argparse
 import functools

@@ -1,7 +1,7 @@
-"""How fast clips are read: `python -m mtl_depth.benchmarks.input [--data_dir=TFDS_DIR] [--accelerator_clips_per_s=N]`.
+"""Speed of reading clips: `python -m mtl_depth.benchmarks.input [--data_dir=TFDS_DIR] [--accelerator_clips_per_s=N]`.
 
-One core decodes clips of three frames with the target's labels, from every storage in turn. Without a data set of yours
-a small city is drawn and built three times; with one, its own storage is measured.
+One core decodes clips of three frames with the target's labels, alternating between the storage formats. Without
+--data_dir, a small city is drawn and built in all three formats.
 """
 
 import argparse
@@ -23,17 +23,22 @@ from mtl_depth.data import clips, open_dataset
 from mtl_depth.data.records import LABELS, Loader, Records
 from mtl_depth.errors import UserError
 
-ACCELERATOR = 500.0  # clips per second that are to be fed where nothing else is asked for
+ACCELERATOR = 500.0  # default of the clips per second that an accelerator needs
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m mtl_depth.benchmarks.input", description=__doc__)
-    parser.add_argument("--data_dir", help="a built data set; its images at their stored size are read")
-    parser.add_argument("--accelerator_clips_per_s", type=float, default=ACCELERATOR, help="what is to be fed")
-    parser.add_argument("--size", default="376x1408", help="of the city drawn where no data set is given")
-    parser.add_argument("--frames", type=int, default=24, help="of the city")
-    parser.add_argument("--rounds", type=int, default=20, help="how often all clips are read")
+    parser.add_argument("--data_dir", help="a built data set, read at its stored size (default: draw a small city)")
+    parser.add_argument(
+        "--accelerator_clips_per_s",
+        type=float,
+        default=ACCELERATOR,
+        help="clips per second that an accelerator needs (500)",
+    )
+    parser.add_argument("--size", default="376x1408", help="HEIGHTxWIDTH of the city, without --data_dir")
+    parser.add_argument("--frames", type=int, default=24, help="frames of the city (24)")
+    parser.add_argument("--rounds", type=int, default=20, help="number of times that all clips are read (20)")
     parser.add_argument("--json", metavar="FILE", help="also write the result to this file")
     options = parser.parse_args(arguments)
     cv2.setNumThreads(1)  # a core is what is measured

@@ -1,4 +1,4 @@
-"""What every benchmark needs: alternating times, memory, compile time, the device's measured peaks, one table."""
+"""Functions of all benchmarks: alternating timing, memory, compile time, the device's measured peaks, the table."""
 
 import argparse
 import ctypes
@@ -40,7 +40,7 @@ def alternate(
 ) -> dict[str, Timing]:
     """Runs the candidates in turn, `rounds` times, after one round that does not count.
 
-    In turn, so that whatever else the machine does meets all of them alike. A candidate returns when its work is done
+    Alternating, so that other load on the machine affects all of them alike. A candidate returns when its work is done
     (`jax.block_until_ready`, `torch.cuda.synchronize`).
     """
     seconds = {name: [] for name in candidates}
@@ -112,7 +112,7 @@ def memory_of(run: Callable[[], Any]) -> int | None:
 
 
 def device_memory() -> int | None:
-    """Bytes that the first device had in use at its highest point; None where it does not tell (a CPU)."""
+    """Peak memory of the first device in bytes; None if it is not available (on a CPU)."""
     return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
 
 

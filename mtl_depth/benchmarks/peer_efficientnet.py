@@ -1,6 +1,6 @@
 """EfficientNet-Lite in PyTorch, written from its published description, with EfficientNet-PyTorch's parameter names.
 
-It is what ours is timed beside, and the independent reference that our tests compare it with.
+Benchmarks compare our speed with it, and tests use it as an independent reference.
 """
 
 import math

@@ -1,6 +1,6 @@
 """The networks of Godard et al. (ICCV 2019) in PyTorch, with the parameter names of Monodepth2's weight files.
 
-They are what ours are timed beside, and the independent reference that our tests compare them with.
+Benchmarks compare our speed with them, and tests use them as an independent reference.
 """
 
 import numpy

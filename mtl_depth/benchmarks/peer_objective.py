@@ -1,6 +1,6 @@
 """The depth objective of Godard et al. (ICCV 2019) in PyTorch: channels first, nothing computed twice.
 
-It is what our step is timed beside, and the independent reference that our tests compare it with in float64.
+Benchmarks compare the speed of our step with it, and tests use it as an independent reference in float64.
 """
 
 from typing import NamedTuple

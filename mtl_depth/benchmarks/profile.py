@@ -1,4 +1,4 @@
-"""Where a compiled program's time goes: the compiler's operations by part of the system and by kind, on a CPU."""
+"""Profiles a compiled program on a CPU: time of XLA's operations by part of the system and by kind."""
 
 import collections
 import glob

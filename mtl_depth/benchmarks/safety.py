@@ -1,4 +1,4 @@
-"""`python -m mtl_depth.benchmarks.safety`: what the checks of every step and the care of a checkpoint cost."""
+"""`python -m mtl_depth.benchmarks.safety`: the cost of the checks of every step and of checkpoints."""
 
 import argparse
 import math
@@ -28,11 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Times pairs of a training step with and without its checks, and prints the median of their ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=300)
-    parser.add_argument("--size", default="192x640", help="height x width")
+    parser.add_argument("--size", default="192x640", help="HEIGHTxWIDTH of the pictures (192x640)")
     parser.add_argument("--width", type=float, default=1.0, help="factor on the channels")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--checkpoint_every", type=int, default=config.Train().checkpoint_every)
-    parser.add_argument("--json", help="file for the result")
+    parser.add_argument("--json", help="also write the result to this file")
     options = parser.parse_args(arguments)
     candidates, state = _candidates(options)
     ratios, bare = paired(candidates["checked"], candidates["bare"], pairs=options.pairs)

@@ -1,4 +1,4 @@
-"""`python -m mtl_depth.benchmarks.scaling`: what devices exchange in a step, its time, a forecast."""
+"""`python -m mtl_depth.benchmarks.scaling`: exchanges between devices in a step, their time, and a forecast."""
 
 import argparse
 import math
@@ -29,13 +29,17 @@ BETWEEN = {"bandwidth": 40e9, "latency": 40e-6}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the exchanges of the step's compiled program, measured times and the forecast."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=measure.height_and_width, default="192x640", help="height x width")
+    parser.add_argument(
+        "--size", type=measure.height_and_width, default="192x640", help="HEIGHTxWIDTH of the pictures (192x640)"
+    )
     parser.add_argument("--width", type=float, default=1.0, help="factor on the channels")
-    parser.add_argument("--batch", type=int, default=8, help="clips of a step, over all devices")
-    parser.add_argument("--devices", default="1,2,4,8", help="forced CPU devices")
-    parser.add_argument("--rounds", type=int, default=5, help="timed steps; 0: compile only")
-    parser.add_argument("--step_ms", type=float, default=50.0, help="of one accelerator alone, for the forecast")
-    parser.add_argument("--json", help="file for the result")
+    parser.add_argument("--batch", type=int, default=8, help="clips per step, over all devices (8)")
+    parser.add_argument("--devices", default="1,2,4,8", help="numbers of simulated CPU devices (1,2,4,8)")
+    parser.add_argument("--rounds", type=int, default=5, help="timed steps (5); 0: compile only")
+    parser.add_argument(
+        "--step_ms", type=float, default=50.0, help="time of a step on one accelerator, for the forecast (50)"
+    )
+    parser.add_argument("--json", help="also write the result to this file")
     options = parser.parse_args(arguments)
     counts = [int(count) for count in options.devices.split(",")]
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={max(counts)}"

@@ -1,4 +1,4 @@
-"""`python -m mtl_depth.benchmarks.step`: one training step of depth with predicted motion, ours beside PyTorch's."""
+"""`python -m mtl_depth.benchmarks.step`: speed of a training step of depth, compared with PyTorch."""
 
 import argparse
 import functools

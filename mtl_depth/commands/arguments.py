@@ -1,6 +1,7 @@
-"""The words of a command line before they are parsed: verbs, configurations by name, `~` in paths."""
+"""Rewrites a command line before it is parsed: verbs, configurations by name, `~` in paths."""
 
 import difflib
+import os
 import pathlib
 import re
 from collections.abc import Collection, Sequence
@@ -14,12 +15,12 @@ CONFIGS = next(folder for folder in (PACKAGE / "configs", PACKAGE.parent / "conf
 SAVED = pathlib.Path(__file__).with_name("saved_config.py")
 PATHS = re.compile(
     r"--?(?:workdir|input|output|truth|intrinsics|config|config\.data\.data_dir|config\.data\.manual_dir|"
-    r"config\.weights|config\.model\.encoder_weights|config\.initial_weights)=~"
-)  # flags that hold a path; a shell expands `~` only at the beginning of a word
+    r"config\.weights|config\.model\.encoder_weights|config\.initial_weights)"
+)  # flags that hold a path; a shell expands `~` only at the beginning of a word, and not in quotes
 
 
 def as_flags(argv: Sequence[str], verbs: Collection[str], *, starter: Collection[str]) -> list[str]:
-    """The command line as flags alone can say it, with --config before everything else.
+    """The command line with verbs replaced by flags, and --config before everything else.
 
     Args:
         argv: the program's name and its arguments. The first argument may be a verb: `predict` means --mode=predict.
@@ -27,12 +28,12 @@ def as_flags(argv: Sequence[str], verbs: Collection[str], *, starter: Collection
         starter: the verbs that use the starter model where neither --config nor --workdir is given.
 
     Raises:
-        UserError: the file of --config does not exist.
+        UserError: the file of --config does not exist, or a path names a home folder that does not.
     """
     program, *words = argv
     if words and words[0] in verbs:
         words[0] = f"--mode={words[0]}"
-    words = [_expanded(word) for word in words]
+    words = [_expanded(word, before) for word, before in zip(words, ["", *words])]
     given = value_of(words, "config")
     workdir = value_of(words, "workdir")
     if given is not None:
@@ -68,13 +69,19 @@ def config_file(name: str) -> str:
 
 
 def value_of(words: Sequence[str], flag: str) -> str | None:
-    """The last value that a flag has, as `--flag=value` or as `--flag value`; None without it."""
+    """The last value given to a flag, as `--flag=value` or `--flag value`; None if it is absent."""
     found = None
     for word, following in zip(words, [*words[1:], ""]):
         match = re.fullmatch(rf"--?{flag}(?:=(.*))?", word, re.DOTALL)
         if match:
             found = following if match[1] is None else match[1]
     return found
+
+
+def settings_in(words: Sequence[str]) -> frozenset[str]:
+    """Names of the settings that the words set: `--config.train.steps=3` sets train.steps."""
+    found = (re.match(r"--?(?:no)?config\.([\w.]+)", word) for word in words)
+    return frozenset(match[1] for match in found if match)
 
 
 def _without(words: Sequence[str], flag: str) -> list[str]:
@@ -87,8 +94,15 @@ def _without(words: Sequence[str], flag: str) -> list[str]:
     return kept
 
 
-def _expanded(word: str) -> str:
-    if not PATHS.match(word):
-        return word
-    flag, _, path = word.partition("=")
-    return f"{flag}={pathlib.Path(path).expanduser()}"
+def _expanded(word: str, before: str) -> str:
+    flag, equals, path = word.partition("=")
+    if equals and PATHS.fullmatch(flag):
+        return f"{flag}={_home(path)}"
+    return _home(word) if PATHS.fullmatch(before) else word
+
+
+def _home(path: str) -> str:
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~") and not os.path.lexists(expanded.split(os.sep)[0]):
+        raise UserError(f"{path} starts with ~, and there is no such home folder here; give the whole path.")
+    return expanded

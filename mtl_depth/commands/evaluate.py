@@ -16,13 +16,13 @@ from mtl_depth.tasks import assemble
 
 
 def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
-    """Prints the scores beside the trivial baselines' and saves them as `workdir`/evaluation.json.
+    """Prints the scores next to those of trivial predictors and saves them as `workdir`/evaluation.json.
 
-    The model, its tasks and the size of its pictures are those it was trained with, whatever `config` says; the data
-    set, the frames, the split, the crop and the flip are `config`'s.
+    The model, its tasks and the size of its pictures are those of the run, regardless of `config`; the data set, the
+    frames, the split, the crop and the flip are taken from `config`.
 
     Returns:
-        What was saved.
+        The saved content.
 
     Raises:
         UserError: no run or weights, no data set, or a split without truth.
@@ -44,7 +44,7 @@ def run(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         )
     for name, theirs, ours in other_heads(perceiver.config.tasks, config.tasks):
         raise UserError(
-            f"{config.weights or workdir} was trained with config.tasks.{name}.head={theirs!r}, not {ours!r}; ask for "
+            f"{config.weights or workdir} was trained with config.tasks.{name}.head={theirs!r}, not {ours!r}; set "
             "that one, or give the --workdir of a run with the other."
         )
     differing = differences(perceiver.config, config)
@@ -93,7 +93,7 @@ def differences(trained: Config, given: Config) -> list[str]:
 
 
 def other_heads(trained: Tasks, given: Tasks) -> list[tuple[str, str, str]]:
-    """(task, head of the run, head asked for) of the tasks that both have, with different heads."""
+    """(task, head of the run, requested head) of the tasks that both have with different heads."""
     heads = [
         (field.name, *(getattr(getattr(tasks, field.name), "head", "") for tasks in (trained, given)))
         for field in dataclasses.fields(Tasks)
@@ -112,7 +112,7 @@ def _comparable(value: Any) -> Any:
 
 
 def with_crop(trained: Tasks, given: Tasks) -> Tasks:
-    """The trained tasks, with depth scored inside the crop that the given ones ask for."""
+    """The trained tasks, with depth scored inside the crop of the given ones."""
     if trained.depth is None or given.depth is None:
         return trained
     return dataclasses.replace(trained, depth=dataclasses.replace(trained.depth, crop=given.depth.crop))

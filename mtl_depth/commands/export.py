@@ -1,4 +1,4 @@
-"""`--mode=export`: writes a trained network in a form that other programs read."""
+"""`--mode=export`: writes a trained network in a format that other programs read."""
 
 import dataclasses
 import datetime
@@ -22,13 +22,15 @@ from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import submission
 from mtl_depth.models.encoder import translatable
+from mtl_depth.prediction import output_folder
 from mtl_depth.prediction.predictor import Perceiver, flip_of, make_perceive
 from mtl_depth.runtime import log
 
-MONODEPTH2_RANGE = (0.1, 100.0)  # nearest and farthest depth, fixed in the original
+MONODEPTH2_RANGE = (0.1, 100.0)  # nearest and farthest depth, the defaults of Monodepth2's programs
 PLATFORMS = ("cpu", "cuda", "tpu")  # that an exported StableHLO program runs on
 PREDICTIONS = ("depth", "labels", "instances", "scores")
 READABLE = datetime.timedelta(days=182)  # what jax.export promises of serialized programs: six months
+MOST_IMAGES = 4096  # of --batch
 OPSET = 23  # of ONNX; onnxruntime reads it from release 1.23 on
 
 
@@ -40,24 +42,25 @@ def run(
     *,
     batch: str = "free",
 ) -> None:
-    """Writes the run, or the weights that `config.weights` names, as `format` into the folder `output`.
+    """Exports the run, or the weights that `config.weights` names, in `format` to the folder `output`.
 
     Args:
         config: weights, checkpoint, and whether a program flips (`evaluation.flip`); the model is the run's own.
         workdir: the run.
         format: one of `FORMATS`.
         output: folder to write into.
-        batch: of a program: `free`, or the number of images that it always takes.
+        batch: batch size of an exported program: `free` or a number.
 
     Raises:
-        UserError: no such format, no run or weights, or a network that the format cannot hold.
+        UserError: no such format, no run or weights, a network that the format cannot hold, or a file of the user's own
+            that would be lost.
     """
     if format not in FORMATS:
         raise UserError(f"--format={format} does not exist; there are {', '.join(FORMATS)}.")
     if output is None:
         raise UserError("--output=DIR is needed: the folder to export into.")
-    if batch != "free" and not (batch.isdigit() and int(batch) > 0):
-        raise UserError(f"--batch={batch} is neither free nor a number of images; give one of them.")
+    if batch != "free" and not (batch.isdecimal() and 0 < int(batch) <= MOST_IMAGES):
+        raise UserError(f"--batch={batch} is neither free nor a number of images up to {MOST_IMAGES}; give one.")
     perceiver = inference.load_perceiver(
         config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=flip_of(config)
     )
@@ -65,21 +68,25 @@ def run(
         raise UserError(f"{config.weights} is an exported program already; give the run, or a safetensors export.")
     output = footage.expand(output)
     if config.weights and output.resolve() == footage.expand(config.weights).resolve():
-        raise UserError(f"--output is the folder of config.weights, {output}, whose files would be lost; give another.")
+        raise UserError(
+            f"--output is the folder of config.weights, {output}, whose files would be overwritten; give another one."
+        )
+    output_folder.check_replaceable(output, FILES[format])
     output.mkdir(parents=True, exist_ok=True)
     if config.data.manual_dir:
         data = dataclasses.replace(perceiver.config.data, manual_dir=config.data.manual_dir)
         perceiver = dataclasses.replace(perceiver, config=dataclasses.replace(perceiver.config, data=data))
     FORMATS[format](perceiver, output, None if batch == "free" else int(batch))
-    log.say(f"exported to {output}: {', '.join(sorted(file.name for file in output.iterdir()))}")
+    output_folder.note_exported(output, FILES[format])
+    log.say(f"exported to {output}: {', '.join(name for name in FILES[format] if (output / name).exists())}")
 
 
 def write_safetensors(
     perceiver: Perceiver, output: pathlib.Path, batch: int | None = None, *, half: bool = False
 ) -> None:
-    """model.safetensors: `params/encoder/...` and `batch_stats/...`; the configuration as JSON in its metadata.
+    """Writes model.safetensors: `params/encoder/...`, `batch_stats/...`, and the configuration as JSON metadata.
 
-    `half` stores parameters as float16, in half of the space; they are computed with as float32 all the same.
+    With `half`, parameters are stored as float16, in half the space; computations use float32 in either case.
     """
     flat = flax.traverse_util.flatten_dict(perceiver.variables, sep="/")
     arrays = {
@@ -91,9 +98,9 @@ def write_safetensors(
 
 
 def write_stablehlo(perceiver: Perceiver, output: pathlib.Path, batch: int | None = None) -> None:
-    """model.stablehlo: the whole network, weights inside; model.json says what goes in and out.
+    """Writes model.stablehlo, the whole network with its weights, and model.json, which describes input and outputs.
 
-    `jax.export.deserialize(bytes).call(image)` takes float32 [b h w 3] in [0, 1] and answers the decoded predictions.
+    `jax.export.deserialize(bytes).call(image)` takes float32 [b h w 3] in [0, 1] and returns the decoded predictions.
     """
 
     def predict(image: Any) -> dict[str, Any]:
@@ -114,8 +121,10 @@ def write_stablehlo(perceiver: Perceiver, output: pathlib.Path, batch: int | Non
 
 
 def write_onnx(perceiver: Perceiver, output: pathlib.Path, batch: int | None = None) -> None:
-    """model.onnx: the network with the decoding of depth and labels, weights inside; model.json says what goes in and
-    out. ONNX cannot express the grouping of instances: their heads' outputs are answered, `load_perceiver` groups them.
+    """Writes model.onnx, the network with its weights and the decoding of depth and labels, and model.json.
+
+    ONNX cannot express the grouping of instances: the program returns the head's outputs, and `load_perceiver` groups
+    them.
     """
     for name in ("jax2onnx", "onnx_ir"):  # they warn of plugins and of every shape that depends on the batch
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -159,7 +168,7 @@ def _image(perceiver: Perceiver, rows: Any) -> jax.ShapeDtypeStruct:
 def _describe(
     perceiver: Perceiver, output: pathlib.Path, batch: int | None, names: list[str], more: dict[str, Any]
 ) -> None:
-    """Writes model.json, which `load_perceiver` reads as well, and says the same."""
+    """Writes model.json, which `load_perceiver` reads as well, and prints its content."""
     rows, (height, width) = batch or "b", perceiver.size
     image = f"float32 [{rows}, {height}, {width}, 3], RGB in [0, 1], rows from the top"
     description = {
@@ -193,7 +202,7 @@ MEANING = {
 
 
 def write_monodepth2(perceiver: Perceiver, output: pathlib.Path, batch: int | None = None) -> None:
-    """Monodepth2's files: encoder.pth, depth.pth and, where motion is predicted, pose_encoder.pth and pose.pth."""
+    """Writes Monodepth2's files: encoder.pth, depth.pth and, with predicted motion, pose_encoder.pth and pose.pth."""
     (height, width), depth = perceiver.size, perceiver.config.tasks.depth
     stereo = depth is not None and depth.stereo
     pose = perceiver.network.pose
@@ -210,7 +219,7 @@ def write_monodepth2(perceiver: Perceiver, output: pathlib.Path, batch: int | No
 
 
 def write_kitti360(perceiver: Perceiver, output: pathlib.Path, batch: int | None = None) -> None:
-    """semantic/ and instance/: what the benchmark's server takes for the test images of a KITTI-360 download."""
+    """Writes semantic/ and instance/, the submission to the benchmark's server, for the test images of KITTI-360."""
     root = perceiver.config.data.manual_dir
     if not root:
         raise UserError("--config.data.manual_dir=KITTI360_ROOT is needed: the test images are read from there.")
@@ -225,6 +234,13 @@ def depth_range(perceiver: Perceiver) -> tuple[float, float]:
     return farthest, nearest
 
 
+FILES = {
+    "monodepth2": ("encoder.pth", "depth.pth", "pose_encoder.pth", "pose.pth"),
+    "onnx": ("model.onnx", "model.json"),
+    "safetensors": ("model.safetensors",),
+    "stablehlo": ("model.stablehlo", "model.json"),
+    "kitti360": ("semantic", "instance"),
+}  # that a format writes
 FORMATS: dict[str, Callable[[Perceiver, pathlib.Path, int | None], None]] = {
     "monodepth2": write_monodepth2,
     "onnx": write_onnx,

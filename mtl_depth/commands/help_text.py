@@ -12,22 +12,22 @@ from typing import Any, get_args
 from mtl_depth.config import Config
 
 WIDTH = 118
-EXIT = "Exit status: 0 done, 2 a mistake that the last line explains, 130 interrupted, 1 a fault of the program."
+EXIT = "Exit status: 0 success, 2 an error that the last line explains, 130 interrupted, 1 an error in the program."
 
 
 def text(usage: str, modes: dict[str, str], flags: Iterable[tuple[str, Any, str]], *, config: Config | None) -> str:
-    """The whole page.
+    """The text of `--help`.
 
     Args:
-        usage: first lines.
+        usage: the first lines.
         modes: what each mode does.
-        flags: (name, default, meaning) of the plain flags.
-        config: whose values are shown; None: the defaults.
+        flags: (name, default, meaning) of the flags other than the settings.
+        config: the configuration whose values are shown; None: the defaults.
     """
     parts = [usage, "VERBS", *(_entry(mode, meaning) for mode, meaning in modes.items())]
     parts += ["", "FLAGS"]
     parts += [_entry(f"--{name}" + (f"={default}" if default else ""), meaning) for name, default, meaning in flags]
-    values = "the defaults of mtl_depth/config.py; the file of --config overrides some"
+    values = "the defaults of mtl_depth/config.py, some of which the file of --config overrides"
     parts += ["", f"SETTINGS, with {values if config is None else 'the values that --config and the flags give'}"]
     for prefix, section in sections():
         parts += ["", f"  {prefix}: {(inspect.getdoc(section) or '').splitlines()[0].split(';')[0].rstrip('.')}"]
@@ -44,7 +44,7 @@ def _get(section: Any, name: str) -> Any:
 
 
 def sections() -> Iterator[tuple[str, type]]:
-    """Every section of the configuration with the prefix of its settings, outermost first."""
+    """Yields (prefix of the settings, section) for every section of the configuration, outermost first."""
 
     def walk(prefix: str, section: type) -> Iterator[tuple[str, type]]:
         yield prefix, section
@@ -78,10 +78,10 @@ def misspelt(path: str) -> str | None:
     section, seen = Config, "config"
     for name in path.split(".")[1:]:
         if section is None:
-            return f"--{path}: {seen} is a plain setting, nothing is inside it."
+            return f"--{path}: {seen} is a single setting and has no settings inside it."
         fields = {field.name: field for field in dataclasses.fields(section)}
         if renamed := RENAMED.get(f"{seen}.{name}"):
-            return f"--{path} is a setting no longer; did you mean --{renamed}?"
+            return f"--{path} no longer exists; did you mean --{renamed}?"
         if name not in fields:
             return f"--{path}: there is no setting {name!r} in {seen}; {_hint(name, fields)}"
         section, seen = inside(fields[name]), f"{seen}.{name}"
@@ -89,7 +89,7 @@ def misspelt(path: str) -> str | None:
 
 
 def _hint(name: str, names: Iterable[str]) -> str:
-    """The nearest name in this section; or, if it stands in another one, that; or all names of this section."""
+    """Suggests the nearest name of this section, or the same name in other sections, or all names of this section."""
     if near := difflib.get_close_matches(name, names, n=1):
         return f"did you mean {near[0]!r}?"
     elsewhere = [
@@ -106,13 +106,13 @@ def nearest_flag(word: str, names: Sequence[str]) -> str:
 
 
 def nearest_verb(word: str, verbs: Iterable[str]) -> str:
-    """A hint for a word that is no flag."""
+    """A hint for a word that is not a flag."""
     near = difflib.get_close_matches(word, verbs, n=1)
     return f"did you mean the verb {near[0]}, as the first word?" if near else "write flags as --name=value."
 
 
 def refused(reason: str, verbs: Iterable[str]) -> str:
-    """The sentence for a value that its flag does not take, from the words of absl."""
+    """The message for a value that its flag does not accept, made from absl's message."""
     match = re.match(r"flag --([\w.]+)=(.*?): ", reason, re.DOTALL)
     if not match:
         return reason
@@ -131,7 +131,7 @@ KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "
 
 
 def without_section(path: str, error: Exception) -> str | None:
-    """What to do where a setting's section is not in the configuration; None if the error is another one."""
+    """The message for a setting whose section is not in the configuration; None if the error is another one."""
     if "is None by default" not in str(error):
         return None
     section = path.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""`mtl-depth page RUN [RUN ...]`: one run, or several side by side, as one HTML file."""
+"""`mtl-depth page RUN [RUN ...]`: writes one run, or several side by side, as one HTML file."""
 
 import itertools
 import pathlib
@@ -8,6 +8,7 @@ import numpy as np
 
 from mtl_depth import inference
 from mtl_depth.commands import predict
+from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 from mtl_depth.media import inputs
 from mtl_depth.prediction import cameras
@@ -16,6 +17,7 @@ from mtl_depth.runtime import log, run_folder
 from mtl_depth.viewer import document, frames
 
 MOST_PICTURES = 8  # of --input
+OURS = b"<title>mtl_depth"  # in a page of an earlier run, which may be replaced
 
 
 def run(
@@ -28,15 +30,16 @@ def run(
     """Writes the page: scores, curves, and what each run predicts for the same pictures.
 
     Args:
-        runs: their folders.
+        runs: folders of the runs.
         input: pictures as `inputs.find` takes them; by default frames of the first run's evaluation split.
         output: the HTML file, or a folder to write page.html into; by default the run's, or comparison.html here.
         camera: intrinsics of the pictures of `input` as `cameras.find` takes them.
 
     Raises:
-        UserError: a folder is not a run, two have the same name, or no picture of `input` can be read.
+        UserError: a folder is not a run, two have the same name, no picture of `input` can be read, or `output` is a
+            file of another program.
     """
-    folders = [pathlib.Path(folder) for folder in runs]
+    folders = [footage.expand(folder) for folder in runs]
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         raise UserError(
@@ -44,9 +47,11 @@ def run(
         )
     for folder in folders:
         run_folder.load_config(folder)
-    path = pathlib.Path(output or (folders[0] / "page.html" if len(folders) == 1 else "comparison.html"))
+    path = footage.expand(output or (folders[0] / "page.html" if len(folders) == 1 else "comparison.html"))
     if path.suffix != ".html":
         path = path / "page.html"
+    if path.is_file() and OURS not in footage.read_bytes(path, most=4096):
+        raise UserError(f"{path} is not a page that mtl_depth wrote; give another --output, or remove it.")
     perceivers = [inference.load_perceiver(folder) for folder in folders]
     if input is None:
         seen = [_evaluation_frames(perceiver) for perceiver in perceivers]
@@ -70,7 +75,7 @@ def run(
 
 
 def _evaluation_frames(perceiver: Perceiver) -> dict[str, frames.Frame]:
-    """Frames of the evaluation split by name; none, with a sentence, where the data set is not there."""
+    """Frames of the evaluation split by name; without the data set none, and a message is printed."""
     config = perceiver.config
     try:
         seen, camera = predict.evaluation_frames(perceiver, config, batch_size=config.evaluation.batch_size)
@@ -81,7 +86,7 @@ def _evaluation_frames(perceiver: Perceiver) -> dict[str, frames.Frame]:
 
 
 def _pictures(input: str) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, picture) of everything that can be read."""
+    """Yields (name, picture) for every picture that can be read."""
     found = inputs.find(input)
     return ((found.names[index], image) for index, image in found.read() if not isinstance(image, UserError))
 

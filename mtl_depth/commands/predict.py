@@ -1,4 +1,4 @@
-"""`--mode=predict`: pictures or a video in; depth, segmentation, point clouds and a page to look at out."""
+"""`--mode=predict`: from pictures or a video to depth, segmentation, point clouds and a page with all results."""
 
 import dataclasses
 import itertools
@@ -23,24 +23,25 @@ from mtl_depth.prediction.cameras import Camera
 from mtl_depth.prediction.output_folder import OutputFolder
 from mtl_depth.prediction.predictor import Perceiver, flip_of
 from mtl_depth.prediction.results import Prediction
+from mtl_depth.prediction.temporal_filter import TemporalFilter
 from mtl_depth.runtime import log
 from mtl_depth.viewer import document, frames
 
-COLUMNS = 4  # pictures side by side in the figure, and buttons of the page
+COLUMNS = 4  # pictures in the figure and on the page
 WRITES = {
-    "depth": "NAME_depth.png, 16 bit, metres x 256; without metres x the factor in NAME_depth.json",
+    "depth": "NAME_depth.png, 16 bits, metres x 256; without metric scale, depth x the factor in NAME_depth.json",
     "color": "NAME_depth_color.png, with a legend",
-    "labels": "as far as the run has them, NAME_semantic.png and NAME_instance.png, coloured, with legend.png, and "
-    "NAME_semantic_ids.png (KITTI-360 label ids) and NAME_instance_ids.png (16 bit, label id * 1000 + number)",
+    "labels": "if the run predicts them, NAME_semantic.png and NAME_instance.png, coloured, with legend.png, and "
+    "NAME_semantic_ids.png (KITTI-360 label ids) and NAME_instance_ids.png (16 bits, label id * 1000 + number)",
     "npy": "NAME_depth.npy, float32",
     "cloud": "NAME.ply, coloured points",
     "video": "depth.webm, the input above coloured depth",
-    "figure": "figure.png, a column a picture",
-    "page": "page.html, to slide over and to turn in three dimensions",
+    "figure": "figure.png, one column per picture",
+    "page": "page.html, a viewer with all layers and the point cloud",
 }
 OF_PICTURES = ("depth", "color", "labels", "figure", "page")  # written by default
 OF_VIDEOS = ("video", "figure", "page")
-PICTURE_RATE = 10.0  # pictures a second of a video made of single pictures, as KITTI's cameras have it
+PICTURE_RATE = 10.0  # frames per second of a video made of single pictures, the rate of KITTI's cameras
 CAPTIONS = {
     "input": "Input",
     "depth": "Depth",
@@ -59,26 +60,29 @@ def run(
     *,
     write: Iterable[str] = (),
     camera: str = "",
+    smooth: bool = False,
 ) -> None:
-    """Looks at a picture, a folder, a pattern or a video, or at frames of the evaluation split where no input is given.
+    """Predicts for a picture, a folder, a pattern or a video, or for frames of the evaluation split without an input.
 
     Args:
         config: weights, checkpoint, batch size, flip; the model is the run's own.
         workdir: the run.
-        input: what `inputs.find` takes.
-        output: folder to write into, `pictures` in the run by default; a numbered one next to it where it holds files
-            that are not results of an earlier prediction.
-        write: of `WRITES`, or `all`; by default what suits the input. Evaluation frames have a figure and a page.
-        camera: intrinsics as `cameras.find` takes them; by default the data set's, or a stated guess.
+        input: as `inputs.find` takes it.
+        output: folder to write into, `pictures` in the run by default; a numbered folder next to it is used where it
+            contains files that are not results of an earlier prediction.
+        write: names from `WRITES`, or `all`; the default depends on the input. Of evaluation frames only the figure
+            and the page are written.
+        camera: intrinsics as `cameras.find` takes them; by default the data set's, or an assumption that is printed.
+        smooth: blends the depth of each frame with that of the frames before it (`TemporalFilter`).
 
     Raises:
-        UserError: no run or weights, no input that can be read, a word that `write` does not have, or an output among
-            the input.
+        UserError: there are no run or weights, no input can be read, `write` has an unknown name, the output lies among
+            the input, or there is nothing to smooth.
     """
     if unknown := set(write) - {*WRITES, "all"}:
         raise UserError(f"--write={','.join(sorted(unknown))} does not exist; there are all, {', '.join(WRITES)}.")
     if camera:
-        intrinsics.read(camera, size=(480, 640))  # whatever the size: a mistake is said before any work
+        intrinsics.check(camera)  # before any work
     target = pathlib.Path(os.path.expanduser(output or pathlib.Path(workdir) / "pictures"))
     found = None if input is None else inputs.find(input)
     if found is not None:
@@ -86,13 +90,19 @@ def run(
     perceiver = inference.load_perceiver(
         config.weights or workdir, checkpoint=config.evaluation.checkpoint, flip=flip_of(config)
     )
-    # Metres of a camera other than the canonical one need its focal length.
+    # Depth in metres for a camera other than the canonical one needs its focal length.
     metric = perceiver.metric and (found is None or perceiver.canonical_focal is None or bool(camera))
-    unit = "in metres" if metric else "up to scale, not in metres: nothing in its training gave the scale"
+    unit = "in metres" if metric else "up to scale, not in metres: the model was trained without metric scale"
     if perceiver.metric and not metric:
-        unit = "up to scale, not in metres: they need the camera's --intrinsics"
-    if perceiver.config.tasks.depth is not None:
+        unit = "up to scale, not in metres: metres need the camera's --intrinsics"
+    has_depth = perceiver.config.tasks.depth is not None
+    if has_depth:
         log.say(f"Depth is {unit}.")
+    if smooth and (found is None or len(found.names) < 2 or not has_depth):
+        raise UserError("--smooth is for depth of a video, or of a folder of frames in order; give one as --input.")
+    steady = TemporalFilter(perceiver) if smooth else None
+    if steady is not None:
+        log.say(f"--smooth: the depth of each frame is blended with the last one's, {steady.described}.")
     wanted = set(WRITES if "all" in write else write or (OF_VIDEOS if found and found.rate else OF_PICTURES))
     if found is None:
         seen, camera_of = evaluation_frames(perceiver, config, batch_size=config.evaluation.batch_size)
@@ -101,7 +111,7 @@ def run(
     else:
         if found.remark:
             log.say(found.remark)
-        needs_camera = bool(wanted & {"cloud", "page"}) and perceiver.config.tasks.depth is not None
+        needs_camera = (bool(wanted & {"cloud", "page"}) or smooth) and has_depth
         camera_of = cameras.find(
             perceiver.config,
             camera or None,
@@ -111,8 +121,9 @@ def run(
         )
         folder = output_folder.open_folder(target)
         seen = predict_footage(
-            perceiver, found, folder, wanted, camera_of, batch_size=config.evaluation.batch_size, metric=metric
-        )
+            perceiver, found, folder, wanted, camera_of, batch_size=config.evaluation.batch_size, metric=metric,
+            steady=steady,
+        )  # fmt: skip
         source = pathlib.Path(input).name
     figure = make_figure(seen)
     if "figure" in wanted:
@@ -136,7 +147,7 @@ def run(
 
 
 def make_figure(seen: list[Prediction]) -> np.ndarray:
-    """The grid: a column a picture; input, depth, then the true and the predicted segmentation where there are any."""
+    """The figure, one column per picture: input, depth, and true and predicted segmentation where there are any."""
     names = [name for name in CAPTIONS if all(name in one.shown for one in seen)]
     rows = [[one.shown[name] for one in seen] for name in names]
     return visualize.figure(rows, [CAPTIONS[name] for name in names])
@@ -146,7 +157,7 @@ def evaluation_frames(perceiver: Perceiver, config: Config, *, batch_size: int) 
     """Evenly spaced frames of the evaluation split with prediction and truth, and their camera.
 
     Raises:
-        UserError: the split holds no frame.
+        UserError: the split has no frame.
     """
     evaluator.check_split(config.evaluation.split)
     data = dataclasses.replace(config.data, size=perceiver.size, eval_frames=COLUMNS)
@@ -188,11 +199,12 @@ def predict_footage(
     *,
     batch_size: int,
     metric: bool,
+    steady: TemporalFilter | None = None,
 ) -> list[Prediction]:
-    """Predicts every picture and writes its files; those that cannot be read are named and left out.
+    """Predicts for every picture and writes its files; pictures that cannot be read are reported and left out.
 
     Returns:
-        Some evenly spaced ones, for the figure and the page.
+        Some evenly spaced predictions, for the figure and the page.
 
     Raises:
         UserError: none could be read.
@@ -204,12 +216,18 @@ def predict_footage(
     film = Film(output.file("depth.webm"), found.rate or PICTURE_RATE) if "video" in wanted else None
     nearest = None  # a video keeps the colours of its first frame, or it would flicker
     count, saturated, classes = 0, 0, set()
+    log.say("compiling the network (once for this size; the next start finds it in the cache)")
     with log.progress(total=total, desc="predict", unit="picture") as bar:
         readable = _readable(found, unreadable)
         while batch := list(itertools.islice(readable, batch_size)):
             images = [image for _, _, image in batch]
             matrices = [camera_of(image.shape[:2]) for image in images] if perceiver.canonical_focal else None
             predictions = perceiver.perceive_padded(images, batch_size=batch_size, intrinsics=matrices)
+            if steady is not None:
+                rows = zip(images, predictions["depth"])
+                predictions["depth"] = np.stack(
+                    [steady(image, depth, camera_of(image.shape[:2])) for image, depth in rows]
+                )
             for row, (index, seconds, image) in enumerate(batch):
                 name = found.name(index)
                 one = results.make(perceiver, predictions, row, image, name=name, nearest=nearest, metric=metric)
@@ -239,12 +257,14 @@ def predict_footage(
 
 
 def _remarks(found: Footage, film: Film | None, *, count: int, saturated: int) -> Iterator[str]:
-    """What somebody who uses the results has to know of them."""
+    """Prints what a user of the results has to know about them."""
     total = len(found.names)
     if found.rate is not None and count < total:
         yield f"{found.files[0]} promises {total} frames, and {count} could be decoded; the results are of these."
     elif count < total:
         yield f"{total - count} of {total} pictures were left out."
+    if film is not None and found.rate is None and (reason := found.doubt()):
+        yield f"depth.webm may not be in the order of time: {reason}."
     if film is not None and (film.repeated or film.left_out):
         yield (
             f"The frames of {found.files[0]} are not evenly spaced in time; depth.webm has {found.rate:.4g} a second, "
@@ -258,7 +278,7 @@ def _remarks(found: Footage, film: Film | None, *, count: int, saturated: int) -
 
 
 def _readable(found: Footage, unreadable: list[UserError]) -> Iterator[tuple[int, float, np.ndarray]]:
-    """(index, seconds, picture) of everything that can be read; the errors of the others go to `unreadable`."""
+    """Yields (index, seconds, picture) for all that can be read; appends the errors of the others to `unreadable`."""
     for index, seconds, image in found.frames():
         if isinstance(image, UserError):
             log.say(f"left out: {image}")
@@ -268,7 +288,7 @@ def _readable(found: Footage, unreadable: list[UserError]) -> Iterator[tuple[int
 
 
 def printable(text: str) -> str:
-    """The text without what no encoding holds: parts of file names that are not UTF-8."""
+    """The text with those parts of file names replaced that are not valid UTF-8."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

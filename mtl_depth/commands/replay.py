@@ -1,4 +1,4 @@
-"""`--mode=replay`: runs the step again at which a training broke down, and says what was not finite first."""
+"""`--mode=replay`: repeats the step at which training broke down and prints what was not finite first."""
 
 import pathlib
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ def run(workdir: pathlib.Path, file: str | pathlib.Path | None) -> str:
     """Prints the loss terms, the gradient norm of every part of the network and the first number that is not finite.
 
     Args:
-        workdir: where to look for the newest replay_<step>.npz.
-        file: which one to take instead.
+        workdir: folder with the replay_<step>.npz files, of which the newest is used.
+        file: another file to use instead.
 
     Returns:
         The name of the first number that is not finite, or "".
@@ -55,7 +55,7 @@ def _newest(workdir: pathlib.Path) -> pathlib.Path:
 
 
 def _in_order(state: Any, batch: Any, found: Gradients) -> Iterator[tuple[str, np.ndarray]]:
-    """Everything that can be not finite, in the order in which a step comes by it."""
+    """Everything that may not be finite, in the order in which a step computes it."""
     grads = {part: found.grads[part] for part in reversed(sorted(found.grads))}
     trees = {
         "batch": batch, "parameter": state.params, "running average": state.batch_stats, "loss": found.terms,

@@ -1,4 +1,4 @@
-"""`mtl-depth serve`: the page on this machine, for pictures that are dropped on it or photographed."""
+"""`mtl-depth serve`: serves the page for pictures that are dropped on it or taken with the browser's camera."""
 
 import pathlib
 import socket
@@ -23,8 +23,8 @@ def run(config: Config, workdir: str | pathlib.Path, *, host: str, port: int, ca
     Args:
         config: weights, checkpoint, flip.
         workdir: the run.
-        host: address to listen at.
-        port: of it; 0: any free one.
+        host: address to listen on.
+        port: port to listen on; 0: any free one.
         camera: intrinsics of the pictures as `cameras.find` takes them.
 
     Raises:
@@ -37,13 +37,14 @@ def run(config: Config, workdir: str | pathlib.Path, *, host: str, port: int, ca
     app = make_app(config, workdir, host=host, camera=camera)
     try:
         listener = socket.create_server((host, port))
-    except OSError as error:
-        raise UserError(f"--port={port} of --host={host} cannot be used ({error.strerror}); give another.") from None
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or "ports are 0 to 65535"
+        raise UserError(f"--port={port} of --host={host} cannot be used ({reason}); give another.") from None
     with listener:
         name = f"http://{host}:{listener.getsockname()[1]}"
         if host not in LOCAL:
-            log.say("warning: everybody who reaches this machine can send pictures to it.")
-        log.say(f"Open {name} in a browser; Ctrl-C ends this program.")
+            log.say("warning: everyone who can reach this machine can send pictures to it.")
+        log.say(f"Open {name} in a browser; press Ctrl-C to stop.")
         settings = uvicorn.Config(app, log_level="warning", limit_concurrency=32, timeout_keep_alive=10)
         uvicorn.Server(settings).run(sockets=[listener])
 

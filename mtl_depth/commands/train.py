@@ -1,26 +1,25 @@
-"""`--mode=train`: one visible loop around a jitted step."""
+"""`--mode=train`: the training loop around a jitted step."""
 
 import contextlib
 import pathlib
 import time
+from collections.abc import Collection
 from typing import NamedTuple
 
 import jax
 
 from mtl_depth import config as configuration
-from mtl_depth import data, inference
 from mtl_depth.commands import train_report, train_start
 from mtl_depth.evaluation import model_card
-from mtl_depth.runtime import disk, input_wait, lock, log, run_identity
+from mtl_depth.runtime import disk, input_wait, lock, log, run_identity, trace
 from mtl_depth.runtime.checkpoint import Checkpoints
-from mtl_depth.runtime.devices import Devices, gather, prefetch
+from mtl_depth.runtime.devices import gather, prefetch
 from mtl_depth.runtime.signals import stop_requests
-from mtl_depth.training import initial, monitor, optimizer
-from mtl_depth.training.assembly import assemble_run
+from mtl_depth.training import monitor, optimizer
 
 
-class Plan(NamedTuple):
-    """What happens after which step of a run of `steps`; the last step saves and evaluates."""
+class Schedule(NamedTuple):
+    """What happens after each step of a run of `steps` steps; the last step saves and evaluates."""
 
     train: configuration.Train
     steps: int
@@ -42,24 +41,22 @@ class Plan(NamedTuple):
         return step % self.train.checkpoint_every == 0 or self.evaluates(step)
 
 
-def run(config: configuration.Config, workdir: pathlib.Path) -> None:
+def run(config: configuration.Config, workdir: pathlib.Path, *, typed: Collection[str] | None = None) -> None:
     """Trains until the last step, from the newest checkpoint in `workdir` if there is one, and evaluates.
 
+    Args:
+        config: the settings.
+        workdir: folder of the run.
+        typed: see `train_start.plan`.
+
     Raises:
-        UserError: a setting that cannot work, a data set that is not there, a folder that holds another run or that
-            another process trains in, a full disk, or too many losses or gradients in a row that are not finite.
+        UserError: a setting cannot work, the data set does not exist, the folder contains another run or another
+            process trains in it, the disk is full, or too many steps in a row were not finite.
     """
-    given = inference.load_perceiver(config.initial_weights) if config.initial_weights else None
-    config = config if given is None else initial.inherit(config, given.config)
-    devices = Devices(config.train.devices)
-    train_start.check_settings(config, devices)
-    writes = jax.process_index() == 0  # of several processes one writes
-    assembly = assemble_run(config)
-    dataset = data.open_dataset(config.data)
-    clips = train_start.count_clips(config, dataset, assembly.reads)
-    steps = train_start.count_steps(config.train, clips)
-    plan, rates = Plan(config.train, steps), optimizer.rates(config.train, steps=steps)
-    if writes:  # at once: restoring and compiling take some seconds
+    config, given, devices, assembly, dataset, clips, steps = train_start.plan(config, workdir, typed=typed)
+    writes = jax.process_index() == 0  # of several processes, only the first one writes
+    schedule, rates = Schedule(config.train, steps), optimizer.rates(config.train, steps=steps)
+    if writes:  # printed early: restoring and compiling take some seconds
         log.say(train_start.clips_sentence(config, dataset, assembly.reads, clips) + f"; the run is {workdir}")
     with contextlib.ExitStack() as stack:
         stack.enter_context(disk.reporting_full_disk(workdir))
@@ -73,6 +70,7 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
         state, start = train_start.first_state(assembly, checkpoints, given)
         report = train_report.Report(assembly, workdir, dataset, devices, checkpoints, start=start, writes=writes)
         stack.callback(report.close)
+        profile = trace.Trace(config.train.profile if writes else "", workdir / "profile")
         watch = monitor.Watch(
             assembly.tasks, row=report.board.row, say=report.board.say, max_skipped=config.train.max_skipped,
             in_row=int(state.skipped_in_row), gather=lambda clips: gather(clips, parts=config.train.accumulate),
@@ -91,7 +89,7 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
                 f"{clips} clips, {steps} steps of {config.train.batch_size}, {len(devices) * jax.process_count()} "
                 f"{jax.devices()[0].platform} device(s)" + (f"; resumes at step {start}" if start else "")
             )
-        if plan.evaluates(start) and train_start.lacks_evaluation(checkpoints, start):
+        if schedule.evaluates(start) and train_start.lacks_evaluation(checkpoints, start):
             report.evaluate(start, state)
         bar = log.progress(total=steps, initial=start, desc="train", unit="step", disable=None if writes else True)
         stop, step, begun = devices.any_process(), start, time.monotonic()
@@ -99,30 +97,33 @@ def run(config: configuration.Config, workdir: pathlib.Path) -> None:
             while step < steps and not stop(stop_asked()):
                 step += 1
                 host_batch, batch = next(batches)
+                profile.begin(step)
                 with report.compiling() if step == start + 1 else contextlib.nullcontext():
                     state, metrics = train_step(state, batch, rates)
+                profile.end(step, metrics)
                 try:
-                    loss = watch.observe(step, metrics, host_batch, now=plan.logs(step) or plan.saves(step))
+                    loss = watch.observe(step, metrics, host_batch, now=schedule.logs(step) or schedule.saves(step))
                 except monitor.Broken as broken:
                     report.leave_evidence(state, broken)
                 if loss is not None:
                     bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
                 bar.update()
-                if plan.logs(step):
+                if schedule.logs(step):
                     watch.check_health(step, report.row(step, state, metrics, rates))
-                if plan.draws(step):
+                if schedule.draws(step):
                     report.pictures(step, state, host_batch)
-                if held and (plan.logs(step) or plan.saves(step)):
+                if held and (schedule.logs(step) or schedule.saves(step)):
                     held.check()
-                if plan.saves(step):  # before the evaluation, which may fail
+                if schedule.saves(step):  # before the evaluation, which may fail
                     report.save(step, state)
-                if plan.evaluates(step):
+                if schedule.evaluates(step):
                     report.evaluate(step, state)
         watch.finish()
         if step > start:
             report.save(step, state)
             checkpoints.wait()
     if writes:
+        profile.close()
         model_card.write(workdir, metadata=dataset.metadata, splits=dataset.splits)
         log.say(
             f"step {step} of {steps} saved in {workdir / 'checkpoints'}"

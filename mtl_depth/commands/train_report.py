@@ -1,4 +1,4 @@
-"""What a training tells and keeps: rows, pictures, scores, checkpoints, and the evidence of a breakdown."""
+"""The outputs of a training: rows of metrics, pictures, scores, checkpoints, and the files for `--mode=replay`."""
 
 import contextlib
 import functools
@@ -18,7 +18,7 @@ from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator
 from mtl_depth.models.camera import describe
 from mtl_depth.prediction import predictor
-from mtl_depth.runtime import log, record, replay_file
+from mtl_depth.runtime import log, loggers, record, replay_file
 from mtl_depth.runtime.checkpoint import BEST, Checkpoints
 from mtl_depth.runtime.devices import Devices, gather
 from mtl_depth.training import monitor
@@ -28,7 +28,7 @@ from mtl_depth.training.state import TrainState
 
 
 class Report:
-    """The outputs of one training; of several processes one `writes`, the others compute what it needs of them."""
+    """The outputs of one training. Of several processes only one `writes`; the others take part in computing."""
 
     def __init__(
         self, assembly: Assembly, workdir: pathlib.Path, dataset: data.Dataset, devices: Devices,
@@ -39,7 +39,8 @@ class Report:
         self._assembly, self._config, self._workdir, self._dataset = assembly, config, workdir, dataset
         self._devices, self._checkpoints, self._writes = devices, checkpoints, writes
         notes = checkpoints.notes(start) if writes and start else {}
-        self.board = log.Log(workdir, step=start, notes=notes) if writes else log.Silent()
+        further = loggers.open_loggers(config.log, workdir, configuration.to_dict(config)) if writes else ()
+        self.board = log.Log(workdir, step=start, notes=notes, further=further) if writes else log.Silent()
         self._perceive = predictor.make_perceive(assembly.network, assembly.tasks, flip=predictor.flip_of(config))
         self._look = jax.jit(functools.partial(assembly.network.apply, train=False))
         self._scored = self._frames_to_score()
@@ -47,7 +48,7 @@ class Report:
 
     @contextlib.contextmanager
     def compiling(self) -> Iterator[None]:
-        """Around the first step: says that it compiles, and how long that took."""
+        """Context of the first step: prints that it is being compiled, and how long that took."""
         self.board.say("compiling the step (once for these shapes; the next start finds it in the cache)")
         begun = time.monotonic()
         yield
@@ -63,7 +64,7 @@ class Report:
         return values
 
     def pictures(self, step: int, state: TrainState, batch: Mapping[str, Any]) -> None:
-        """What the first samples of a batch look like to the network now."""
+        """Draws the current predictions for the first samples of a batch."""
         state, tasks = self._devices.first_copy(state), self._assembly.tasks
         few = {name: array[:2] for name, array in batch.items()}
         few["image"] = predictor.to_float(few["image"])
@@ -79,12 +80,12 @@ class Report:
         self.board.pictures(step, pictures)
 
     def save(self, step: int, state: TrainState) -> None:
-        """Writes a checkpoint, after the rows before it: it must not be there without them."""
+        """Writes a checkpoint, after the rows of metrics before it: it must not exist without them."""
         self.board.sync()
         self._checkpoints.save(step, state, notes={"rows": self.board.rows} if self._writes else {})
 
     def evaluate(self, step: int, state: TrainState) -> None:
-        """Scores the state saved at `step`, and notes in its checkpoint that it did."""
+        """Scores the state saved at `step`, and notes in its checkpoint that it is evaluated."""
         evaluation = self._evaluation(state)
         notes = {"evaluated": self._config.evaluation.split}
         if evaluation:
@@ -94,13 +95,15 @@ class Report:
             abs_rel = evaluation.get("depth", {}).get("median_scaled", {}).get("abs_rel")
             if self._writes:
                 record.write(self._workdir / "evaluation.json", evaluation | {"step": step})
-            if abs_rel is not None and evaluation["split"] == "val":  # never chosen on test frames
+            if (
+                abs_rel is not None and evaluation["split"] == "val"
+            ):  # the best checkpoint is never chosen on test frames
                 notes[BEST] = abs_rel
         self._checkpoints.note(step, notes)
 
     def leave_evidence(self, state: TrainState, broken: monitor.Broken) -> None:
-        """Saves the last good state and what `--mode=replay` needs, and raises the UserError that says so."""
-        before = state._replace(step=state.step - 1)  # the skipped step has changed nothing else
+        """Saves the last good state and the input of `--mode=replay`, and raises a UserError about it."""
+        before = state._replace(step=state.step - 1)  # the skipped step changed nothing else
         batch = gather(broken.batch, parts=self._config.train.accumulate)
         path = self._workdir / f"replay_{broken.step}.npz"
         if self._writes:
@@ -114,7 +117,7 @@ class Report:
         )
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Writes pending rows and pictures."""
         self.board.close()
 
     def _evaluation(self, state: TrainState) -> dict[str, Any]:
@@ -132,12 +135,12 @@ class Report:
         return evaluation | {"recipe": evaluator.recipe(config.tasks, flip=predictor.flip_of(config))}
 
     def _frames_to_score(self) -> int:
-        """How many frames there are to score on; none is said."""
+        """The number of frames that can be scored; prints a message if there are none."""
         split = self._config.evaluation.split
         truths = frozenset().union(*(task.metrics.reads for task in self._assembly.tasks))
         frames = data.frames(self._dataset, self._config.data, split=split, reads=truths)
         if not frames:
-            self.board.say(f"The split {split} has no truth, so nothing is scored; look at the pictures.")
+            self.board.say(f"The split {split} has no truth, so there are no scores; look at the pictures.")
         return frames
 
     @functools.cached_property
@@ -146,7 +149,7 @@ class Report:
 
 
 def costs(seconds: float, *, clips: int) -> str:
-    """What a training has cost: time, clips per second, memory."""
+    """The cost of a training: time, clips per second, memory."""
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
     memory = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9:.1f} GB of memory at most"
     on_device = (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
@@ -156,6 +159,6 @@ def costs(seconds: float, *, clips: int) -> str:
 
 
 def next_command(workdir: pathlib.Path) -> str:
-    """The command that shows what was learned."""
+    """The message with the command that shows the predictions."""
     config = next((word for word in sys.argv[1:] if word.startswith("--config=")), "--config=configs/depth.py")
     return "next: " + shlex.join(["python", "-m", "mtl_depth.main", config, f"--workdir={workdir}", "--mode=predict"])

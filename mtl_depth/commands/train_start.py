@@ -1,31 +1,80 @@
-"""What a training needs before its first step: settings that can work, clips, and the state that it starts from."""
+"""What training needs before its first step: valid settings, clips, and the initial state."""
 
 import functools
 import math
-from collections.abc import Iterator
-from typing import Any
+import pathlib
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from mtl_depth import config as configuration
 from mtl_depth import data, inference, pretrained
+from mtl_depth.commands import dataset_defaults
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator
-from mtl_depth.runtime import log, settings
+from mtl_depth.runtime import log, settings, trace
 from mtl_depth.runtime.checkpoint import Checkpoints
 from mtl_depth.runtime.devices import Devices, agree_on, broadcast
 from mtl_depth.training import initial
 from mtl_depth.training import state as states
-from mtl_depth.training.assembly import Assembly
+from mtl_depth.training.assembly import Assembly, assemble_run
 from mtl_depth.training.optimizer import learning_rate, rates
 
 
+class Plan(NamedTuple):
+    """A training that can begin.
+
+    Attributes:
+        config: all settings, those that were inherited or taken from the data set included.
+        given: the network whose weights it starts from, if any.
+        devices: of this process.
+        assembly: what the settings become.
+        dataset: the opened data set.
+        clips: how many there are to train on.
+        steps: length of the run.
+    """
+
+    config: configuration.Config
+    given: inference.Perceiver | None
+    devices: Devices
+    assembly: Assembly
+    dataset: data.Dataset
+    clips: int
+    steps: int
+
+
+def plan(config: configuration.Config, workdir: pathlib.Path, *, typed: Collection[str] | None) -> Plan:
+    """Checks everything that can be checked before the first step, and writes nothing.
+
+    Args:
+        config: as it was given.
+        workdir: folder of the run.
+        typed: settings of the command line; what it leaves open is taken from the data set. None: nothing is.
+
+    Raises:
+        UserError: a setting that cannot work, or a data set that is not there or has no clip to train on.
+    """
+    given = inference.load_perceiver(config.initial_weights) if config.initial_weights else None
+    config = config if given is None else initial.inherit(config, given.config)
+    devices = Devices(config.train.devices)
+    check_settings(config, devices)
+    assembly = assemble_run(config)  # mistakes in the settings are reported before those of the data set
+    if typed is not None:
+        config = dataset_defaults.adopt(config, workdir, typed=typed)
+        assembly = assemble_run(config)
+    dataset = data.open_dataset(config.data)
+    clips = count_clips(config, dataset, assembly.reads)
+    return Plan(config, given, devices, assembly, dataset, clips, count_steps(config.train, clips))
+
+
 def check_settings(config: configuration.Config, devices: Devices) -> None:
-    """Raises UserError for numbers that cannot work, before anything slow starts."""
+    """Raises UserError for settings that cannot work together, before anything slow starts."""
     if config.weights:
         raise UserError("config.weights cannot be trained; to start from weights, set config.model.encoder_weights.")
     settings.check(config)
+    trace.parse(config.train.profile)
     evaluator.check_split(config.evaluation.split)
     devices.check_batch(config.train.batch_size, parts=config.train.accumulate)
     if any(side % 32 for side in config.data.size):
@@ -40,7 +89,7 @@ def check_settings(config: configuration.Config, devices: Devices) -> None:
 
 
 def count_clips(config: configuration.Config, dataset: data.Dataset, reads: frozenset[str]) -> int:
-    """How many clips there are to train on. Raises UserError where there is none."""
+    """The number of training clips. Raises UserError if there are none."""
     clips = len(data.clips(dataset, config.data, split="train", reads=reads))
     if not clips:
         why = data.why_no_clip(dataset, config.data, split="train", reads=reads)
@@ -49,7 +98,7 @@ def count_clips(config: configuration.Config, dataset: data.Dataset, reads: froz
 
 
 def clips_sentence(config: configuration.Config, dataset: data.Dataset, reads: frozenset[str], clips: int) -> str:
-    """How many clips there are, and how many more there would be if no pose and no right image were needed."""
+    """States the number of clips, and how many are left out for lack of a pose or a right image."""
     unread = reads - {"source_from_target", "image_right"}
     lacking = len(data.clips(dataset, config.data, split="train", reads=unread)) - clips
     more = f" ({lacking} more lack a pose or the right image)" if lacking > 0 else ""
@@ -57,12 +106,12 @@ def clips_sentence(config: configuration.Config, dataset: data.Dataset, reads: f
 
 
 def count_steps(train: configuration.Train, clips: int) -> int:
-    """The length of a run, from its steps or its epochs."""
+    """The number of steps of a run, from its steps or its epochs."""
     return train.steps if train.steps is not None else train.epochs * math.ceil(clips / train.batch_size)
 
 
 def rate_at(train: configuration.Train, steps: int, step: int) -> float:
-    """The learning rate of the update after `step` others in a run of `steps`."""
+    """The learning rate of the update that follows `step` updates, in a run of `steps`."""
     return float(learning_rate(step, rates(train, steps=steps)))
 
 
@@ -84,14 +133,14 @@ def host_batches(
 def first_state(
     assembly: Assembly, checkpoints: Checkpoints, given: inference.Perceiver | None = None
 ) -> tuple[states.TrainState, int]:
-    """The newest checkpoint's state and step, or a fresh state, the same on all processes, and 0.
+    """The state and step of the newest checkpoint, or a new state and 0, the same on all processes.
 
-    A fresh state takes over what it can of the weights of `given`, else of those of the encoder.
+    A new state starts from the weights of `given` as far as they fit, or else from those of the encoder.
     """
-    state = jax.jit(assembly.create)(jax.random.key(assembly.config.train.seed))
-    step = agree_on(lambda: checkpoints.newest() or 0)
+    key, step = jax.random.key(assembly.config.train.seed), agree_on(lambda: checkpoints.newest() or 0)
     if step:
-        return checkpoints.restore(step, state), step
+        return checkpoints.restore(step, assembly.shapes()._replace(key=key)), step
+    state = jax.jit(assembly.create)(key)
     model = assembly.config.model
     variables: dict[str, Any] = {"params": state.params, "batch_stats": state.batch_stats}
 
@@ -100,14 +149,13 @@ def first_state(
         if given is not None:
             source = assembly.config.initial_weights
             variables, fresh = initial.start_from(variables, given.variables, source=source)
-            if "pose" in fresh and "encoder" not in fresh:  # features that know pictures, where there are no others
+            if "pose" in fresh and "encoder" not in fresh:  # better than random weights for the pose network
                 encoder = {name: tree["encoder"] for name, tree in variables.items() if "encoder" in tree}
                 variables = pretrained.initialise_encoder(variables, encoder)
             named = [
-                f"{part} (its encoder from the other one)" if part == "pose" and "encoder" not in fresh else part
-                for part in fresh
+                f"{part} (except its encoder)" if part == "pose" and "encoder" not in fresh else part for part in fresh
             ]
-            rest = f"; not in it, so from random weights: {', '.join(named)}" if fresh else ""
+            rest = f"; these parts start from random weights: {', '.join(named)}" if fresh else ""
             log.say(f"Training starts from {source}{rest}.")
             return True
         path, reason = pretrained.resolve_weights(model.encoder_weights, model.encoder)
@@ -126,5 +174,5 @@ def first_state(
 
 
 def lacks_evaluation(checkpoints: Checkpoints, step: int) -> bool:
-    """Whether a run was ended between the checkpoint of `step` and the evaluation that belongs to it."""
+    """Whether a run was stopped between the checkpoint of `step` and its evaluation."""
     return bool(agree_on(lambda: bool(step) and "evaluated" not in checkpoints.notes(step)))

@@ -1,4 +1,4 @@
-"""The built data set, planned (`dataset`) and read (`batches`), and the label table; nothing heavy is imported."""
+"""The built data set: planning (`dataset`), reading (`batches`), and the label table, without heavy imports."""
 
 from mtl_depth.data.batches import Batch, evaluation_batches, pair_batches, train_batches
 from mtl_depth.data.dataset import READS, TRUTHS, Clip, Dataset, clips, frames, open_dataset, why_no_clip

@@ -1,6 +1,6 @@
 """Batches of clips or of single frames; batch n of training is a function of (seed, n).
 
-Only what `reads` names is decoded, beside the images.
+Besides the images, only what `reads` names is decoded.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import grain
 
 Batch = dict[str, np.ndarray]
-_LONGEST = 2**53  # rows that are planned ahead: grain computes lengths as floats, and 2**63 - 1 is none
+_LONGEST = 2**53  # length of the endless plan: grain computes lengths as floats, which cannot represent 2**63 - 1
 _MOST_LOST = 3  # worker processes replaced before reading stops
 
 
@@ -42,8 +42,8 @@ def train_batches(
 ) -> Iterator[Batch]:
     """Endless batches of training clips, from batch `start` on.
 
-    Clips come in an order shuffled anew for every pass. Each process gets its block of rows of the global batch:
-    `batch_size // process_count` of them. Labels come at the size of the images.
+    The order of the clips is shuffled again for every pass. Each process reads its block of rows of the global batch,
+    `batch_size // process_count` of them. Labels have the size of the images.
 
     Raises:
         UserError: there is no clip, or `batch_size` does not divide among the processes.
@@ -52,7 +52,8 @@ def train_batches(
 
     if batch_size < 1 or batch_size % process_count:
         raise UserError(
-            f"config.train.batch_size={batch_size} is not a multiple of {process_count}, the processes; choose one"
+            f"config.train.batch_size={batch_size} is not a multiple of {process_count}, the number of processes; "
+            "choose one"
         )
     plan = clips(dataset, data, split="train", reads=reads)
     if not plan:
@@ -80,10 +81,10 @@ def evaluation_batches(
     process_index: int = 0,
     process_count: int = 1,
 ) -> Iterator[Batch]:
-    """Batches of the single frames of a split that have some truth that `reads` asks for, in order, each once.
+    """Batches of the single frames of a split that have some of the truth in `reads`, in order, each once.
 
-    `image` is b 1 h w 3, left out where `images` is false; labels and depth come at their full size; the last batch may
-    be smaller. Several processes take the batches in turn.
+    `image` is b 1 h w 3, and absent if `images` is false. Labels and depth have their full size. The last batch may be
+    smaller. Several processes take the batches in turn.
     """
     import grain
 
@@ -109,10 +110,10 @@ def pair_batches(dataset: Dataset, data: Data, *, split: str, batch_size: int) -
 
 
 def _iterate(batches: "grain.MapDataset", data: Data) -> Iterator[Batch]:
-    """All batches; a worker process that is killed is replaced, and the next batch is the one that was missing.
+    """Yields all batches; a killed worker process is replaced, and reading continues with the missing batch.
 
     Raises:
-        UserError: workers are killed again and again, or there is no room for their batches.
+        UserError: workers are killed repeatedly, or shared memory is too small for their batches.
     """
     given, lost = 0, 0
     while True:
@@ -131,15 +132,15 @@ def _iterate(batches: "grain.MapDataset", data: Data) -> Iterator[Batch]:
             if lost > _MOST_LOST:
                 raise UserError(
                     f"processes that read data (config.data.workers={data.workers}) were killed {lost} times, most "
-                    "likely for memory; lower config.data.workers, 0 reads in this process."
+                    "likely because memory ran out; lower config.data.workers (0: read in this process)."
                 ) from None
-            print("warning: a process that reads data was killed, and another takes its place", file=sys.stderr)
+            print("warning: a process that reads data was killed and is replaced", file=sys.stderr)
         except OSError as error:
             if data.workers and error.errno == errno.ENOSPC:
                 raise _no_room() from None
             raise
         finally:
-            with contextlib.suppress(AttributeError):  # some of grain's iterators hold nothing to be closed
+            with contextlib.suppress(AttributeError):  # some of grain's iterators cannot be closed
                 reader.close()
 
 
@@ -157,7 +158,7 @@ def _reader(batches: "grain.MapDataset", data: Data) -> Iterator[Batch]:
 def _no_room() -> UserError:
     return UserError(
         "/dev/shm is too small for the batches of config.data.workers; make it larger (docker run --shm-size=1g), or "
-        "lower config.data.workers, 0 reads in this process."
+        "lower config.data.workers (0: read in this process)."
     )
 
 

@@ -1,4 +1,4 @@
-"""The built data set: opened, checked, and its clips and frames planned from the metadata, without reading a record."""
+"""Opens and checks the built data set, and plans its clips and frames from the metadata, without reading a record."""
 
 import dataclasses
 import functools
@@ -17,7 +17,7 @@ from tfds_kitti360.errors import DatasetError
 # Of training only: labels of the neighbours b h w s, and the target's right image with `right_from_target` b 1 4 4.
 READS = frozenset({"source_from_target", "semantic", "instance", "confidence", "depth"})
 READS |= {"source_semantic", "image_right"}
-TRUTHS = ("depth", "semantic", "instance")  # a frame with one of those asked for can be evaluated
+TRUTHS = ("depth", "semantic", "instance")  # a frame with one of these, if requested, can be evaluated
 
 Reads = frozenset[str]
 
@@ -32,12 +32,12 @@ class Clip(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """An opened data set; planning needs its metadata only.
+    """An opened data set; planning needs only its metadata.
 
     Attributes:
-        path: of the built data set.
-        metadata: that it was built with.
-        others: further data sets, perhaps of other cameras, that training clips are drawn from as well.
+        path: folder of the built data set.
+        metadata: its metadata.
+        others: further data sets, possibly of other cameras, that training clips are drawn from as well.
     """
 
     path: pathlib.Path
@@ -56,17 +56,17 @@ class Dataset:
 
     @property
     def camera(self) -> Literal["calibrated", "given", "guessed"]:
-        """How the intrinsics are known: by KITTI-360's files, by the user who built it, or as a usual field of view."""
+        """Source of the intrinsics: KITTI-360's files, the user who built it, or an assumed field of view."""
         return self.metadata.get("camera", "calibrated")
 
     @property
     def has_lists(self) -> bool:
-        """Whether the official lists decide what is train and val; else every drive is split by time."""
+        """Whether the official lists define train and val; otherwise every drive is split by time."""
         return self.metadata["lists"]
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """What the data are, wherever they lie and however they were built; see `tfds_kitti360.metadata`."""
+        """A digest of the content, independent of location and build; see `tfds_kitti360.metadata`."""
         from tfds_kitti360 import metadata
 
         return "+".join(metadata.fingerprint(part.metadata) for part in self.parts)
@@ -91,12 +91,12 @@ class Dataset:
 def open_dataset(data: Data) -> Dataset:
     """Opens what `python -m tfds_kitti360.build` has built in `data.data_dir`.
 
-    Several folders, separated by commas, are a mixture: training draws its clips from all of them, everything else is
-    that of the first.
+    Several folders, separated by commas, are a mixture: training draws its clips from all of them, everything else uses
+    the first.
 
     Raises:
-        UserError: nothing is built there, it is unfinished, incomplete or not what was built, its images are smaller
-            than `data.size`, or a setting of `data` makes no sense.
+        UserError: there is no built data set, it is unfinished, incomplete or changed, its images are smaller than
+            `data.size`, or a setting of `data` is invalid.
     """
     _check_settings(data)
     folders = [data.data_dir] if os.path.isdir(data.data_dir) else data.data_dir.split(",")
@@ -126,7 +126,9 @@ def _open_one(data: Data) -> Dataset:
         builder = tfds.builder_from_directory(str(path))
         found = dict(builder.info.metadata)
         fault = metadata.fault(found, {name: split.num_examples for name, split in builder.info.splits.items()})
-    except Exception as error:  # TFDS meets a damaged file in a dozen ways
+    except Exception as error:  # TFDS raises many kinds of errors for a damaged file
+        if isinstance(error, OSError) and error.strerror and not isinstance(error, FileNotFoundError):
+            raise UserError(f"{path} cannot be read ({error.strerror}); the data set may be intact.") from None
         fault = f"{type(error).__name__}: {error}".splitlines()[0][:120]
     if fault:
         raise UserError(f"{path} is damaged ({fault}); {again}")
@@ -136,16 +138,17 @@ def _open_one(data: Data) -> Dataset:
     if any(wanted > stored for wanted, stored in zip(data.size, dataset.size)):
         raise UserError(
             f"config.data.size={data.size[0]},{data.size[1]} is larger than the images stored in {path}, which have "
-            f"{dataset.size[0]},{dataset.size[1]}; ask for less, or delete that folder and run: {_build_command(data)}"
+            f"{dataset.size[0]},{dataset.size[1]}; choose a smaller size, or delete that "
+            f"folder and run: {_build_command(data)}"
         )
     return dataset
 
 
 def clips(dataset: Dataset, data: Data, *, split: str, reads: Reads) -> list[Clip]:
-    """The clips of a split, drive by drive, after the evenly spaced subset that `data` asks for.
+    """The clips of a split, drive by drive, reduced to the evenly spaced subset that `data` specifies.
 
-    Every frame of a clip has a pose if `reads` has "source_from_target". Targets need no labels, but where `reads`
-    names labels that no frame of the split has, there is no clip.
+    Every frame of a clip has a pose if `reads` has "source_from_target". Targets need no labels, but there are no clips
+    if `reads` names labels that no frame of the split has.
 
     Raises:
         UserError: there is no such split, or `reads` has "image_right" and the data set was built without.
@@ -164,7 +167,7 @@ def _all_clips(dataset: Dataset, data: Data, *, split: str, reads: Reads) -> lis
     """The clips of a split of one data set."""
     from tfds_kitti360 import plan
 
-    if "image_right" in reads and not dataset.metadata["stereo"]:  # the flags tell of files that the download had
+    if "image_right" in reads and not dataset.metadata["stereo"]:  # the flags are about the files of the download
         raise UserError(
             f"{dataset.path} holds no right images, which config.tasks.depth.stereo needs; delete that folder and "
             "build again with --stereo, or leave the setting out"
@@ -188,7 +191,7 @@ def _all_clips(dataset: Dataset, data: Data, *, split: str, reads: Reads) -> lis
 
 
 def why_no_clip(dataset: Dataset, data: Data, *, split: str, reads: Reads) -> str:
-    """Why `clips` finds none, and the way out, in words that follow "there is no clip: "."""
+    """Why `clips` finds none and what to do about it, as a continuation of "there is no clip: "."""
     frames = len(dataset.splits[split])
     if not frames:
         others = ", ".join(f"{len(found)} {name}" for name, found in dataset.splits.items() if found)
@@ -219,12 +222,12 @@ def why_no_clip(dataset: Dataset, data: Data, *, split: str, reads: Reads) -> st
 
 
 def frames(dataset: Dataset, data: Data, *, split: str, reads: Reads) -> int:
-    """How many frames `evaluation_batches` gives."""
+    """The number of frames that `evaluation_batches` yields."""
     return len(evaluation_frames(dataset, data, split=split, reads=reads))
 
 
 def evaluation_frames(dataset: Dataset, data: Data, *, split: str, reads: Reads) -> list[Clip]:
-    """The single frames of a split that have some truth that `reads` asks for, after the subset that `data` asks for.
+    """The single frames of a split that have some of the truth in `reads`, reduced to the subset that `data` specifies.
 
     Raises:
         UserError: there is no such split.

@@ -10,18 +10,19 @@ import numpy as np
 from mtl_depth.errors import UserError
 from tfds_kitti360 import files, films, pictures
 from tfds_kitti360.errors import DatasetError
-from tfds_kitti360.files import Listing, interleaved, natural, remark
+from tfds_kitti360.files import Listing, natural, remark
 from tfds_kitti360.films import ENDINGS as FILM_ENDINGS
 from tfds_kitti360.films import Film, Frame
+from tfds_kitti360.order import doubt, interleaved
 from tfds_kitti360.pictures import ENDINGS as PICTURE_ENDINGS
 from tfds_kitti360.pictures import white_level
 
-__all__ = ["FILM_ENDINGS", "PICTURE_ENDINGS", "Film", "Frame", "Listing", "expand", "interleaved", "list_folder"]
-__all__ += ["natural", "open_film", "read_bytes", "read_film", "read_picture", "remark", "white_level"]
+__all__ = ["FILM_ENDINGS", "PICTURE_ENDINGS", "Film", "Frame", "Listing", "doubt", "expand", "interleaved"]
+__all__ += ["list_folder", "natural", "open_film", "read_bytes", "read_film", "read_picture", "remark", "white_level"]
 
 
 def read_picture(source: str | os.PathLike[str] | bytes, *, name: str = "", white: float | None = None) -> np.ndarray:
-    """`tfds_kitti360.pictures.read_picture`: uint8 [h w 3], red first, as a person sees it."""
+    """`tfds_kitti360.pictures.read_picture`: uint8 [h w 3], RGB, upright."""
     with _user_errors():
         return pictures.read_picture(source, name=name, white=white)
 

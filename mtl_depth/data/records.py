@@ -1,4 +1,4 @@
-"""Records of the built data set as arrays: a record is read once, and of it only what is asked for is decoded."""
+"""Records of the built data set as arrays: a record is read once, and only the requested parts are decoded."""
 
 import contextlib
 import dataclasses
@@ -17,8 +17,8 @@ LABELS = frozenset({"semantic", "instance", "confidence"})
 class Records:
     """The records of one drive by position, each a mapping from feature to its protocol buffer.
 
-    The reader of TFDS takes apart, copies and decodes every feature of a record; this one leaves them alone until they
-    are asked for, which reads a clip in a third of the time.
+    The reader of TFDS parses, copies and decodes every feature of a record. This one decodes a feature only on request,
+    which reads a clip in a third of the time.
     """
 
     def __init__(self, path: pathlib.Path, drive: int):
@@ -31,7 +31,7 @@ class Records:
         from array_record.python import array_record_data_source
 
         split = tfds.builder_from_directory(str(path)).info.splits[f"drive_{drive:04d}"]
-        # Its own threads only make it slower for a record at a time: 1.0 ms against 0.1 ms for half a megabyte.
+        # Its own threads make reading single records slower: 1.0 ms instead of 0.1 ms for half a megabyte.
         self._files = [str(file) for file in split.filepaths]
         with self._reporting_damage():
             self._source = array_record_data_source.ArrayRecordDataSource(
@@ -61,7 +61,7 @@ class Records:
 
 
 def _check_readable(file: str) -> None:
-    """Raises UserError where the system cannot read a file, which need not be damaged then."""
+    """Raises UserError if the system cannot read a file, which is then not necessarily damaged."""
     try:
         with open(file, "rb") as content:
             while content.read(1 << 24):
@@ -75,15 +75,15 @@ def _check_readable(file: str) -> None:
 
 @dataclasses.dataclass
 class Loader:
-    """Turns a clip into the arrays of one row of a batch. Pickles into worker processes, which open their own files.
+    """Loads the arrays of a clip, one row of a batch. Can be pickled for worker processes, which open their own files.
 
     Attributes:
         path: of the built data set.
         metadata: of the built data set.
         size: height and width of the images.
-        reads: the keys of the batch (docs/architecture.md) that are wanted in addition to the images.
-        labels_full_size: labels as they were drawn, instead of at the size of the images.
-        images: whether there is to be `image`.
+        reads: the keys of the batch (docs/architecture.md) to read in addition to the images.
+        labels_full_size: whether labels have their original size, instead of that of the images.
+        images: whether `image` is read.
     """
 
     path: pathlib.Path
@@ -105,7 +105,7 @@ class Loader:
         return {**self.__dict__, "_drives": {}}
 
     def __call__(self, clip: Any) -> dict[str, Any]:
-        """The row of a clip: its `drive`, and the `positions` of its frames there, the target in the middle."""
+        """Loads the row of a clip, whose target is the middle one of its frames."""
         if clip.drive not in self._drives:
             self._drives[clip.drive] = Records(self.path, clip.drive)
         records = [self._drives[clip.drive][position] for position in clip.positions]
@@ -120,7 +120,7 @@ class Loader:
             row["image"] = self._images(records)
         if "source_from_target" in self.reads:
             known = all(_number(record, "has_pose") for record in records)
-            # World coordinates are kilometres: the inverse is taken in float64.
+            # World coordinates are as large as kilometres, so the inverse is computed in float64.
             row["source_from_target"] = np.stack(
                 [np.linalg.inv(_pose(other)) @ _pose(target) if known else np.eye(4) for other in others]
             ).astype(np.float32)
@@ -155,7 +155,7 @@ class Loader:
         """semantic uint8, instance int32 or confidence float32 in [0, 1]; [h w]."""
         from tfds_kitti360.resize import reduce_map
 
-        reduced = f"{kind}_reduced"  # what was built before there was such a thing has full size only
+        reduced = f"{kind}_reduced"  # data sets of earlier versions have only the full size
         if self.labels_full_size or self.size != self._stored or reduced not in record:
             labels = _decode(record, kind)
             labels = labels if self.labels_full_size else reduce_map(labels, self.size)
@@ -170,19 +170,19 @@ class Loader:
 
 @dataclasses.dataclass
 class Mixture:
-    """Turns the clips of several data sets into rows, each by the loader of its part."""
+    """Loads the clips of several data sets, each with the loader of its data set."""
 
     loaders: tuple[Loader, ...]
 
     def __call__(self, clip: Any) -> dict[str, Any]:
-        """The row of a clip."""
+        """Loads the row of a clip."""
         return self.loaders[clip.part](clip)
 
 
 def at_centers(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Depth [h w], 0 where unknown, at another `size`: of every new pixel that of the old one at its centre.
+    """Resamples depth [h w], 0 where unknown, to `size`: every pixel takes the old value at its centre.
 
-    Nothing is averaged and nothing preferred: the nearest depth of several rows of a road would be too near.
+    Depth is neither averaged nor reduced to the nearest value, which would be too near on a road.
     """
     rows, columns = ((np.arange(new) * 2 + 1) * old // (2 * new) for old, new in zip(depth.shape, size))
     return depth[rows][:, columns]

@@ -1,4 +1,4 @@
-"""A restored network (`load_perceiver`) scored on a split."""
+"""Scores a network on a split of the data set."""
 
 import dataclasses
 import itertools
@@ -23,14 +23,14 @@ __all__ += ["to_float"]
 Item = TypeVar("Item")
 SPLITS = ("train", "val", "test")
 RECIPE = (
-    "Depth truth: one laser scan a frame, corrected for the motion during the sweep, projected to the rectified left "
+    "Depth truth: one laser scan per frame, corrected for the motion during the sweep, projected to the rectified left "
     "camera, pixel = floor(u + 0.5), nearest return wins, z in metres, 0 unknown. Predicted disparity resized "
     "bilinearly to the truth's size. Scored where 1e-3 < truth < 80 m ({crop} crop), prediction clipped to that range, "
-    "errors a frame, then averaged over the frames. median_scaled: prediction times median(truth) / median(prediction) "
-    "of the frame; unscaled: as predicted."
+    "errors per frame, then averaged over the frames. median_scaled: prediction times median(truth) / "
+    "median(prediction) of the frame; unscaled: as predicted."
 )
 _MEAN = " Disparity is the mean of that predicted for the picture and, mirrored back, for the mirrored picture."
-_BLENDED = _MEAN[:-1] + "; towards the left side only the latter counts, towards the right side only the former."
+_BLENDED = _MEAN[:-1] + "; near the left border only the latter is used, near the right border only the former."
 FLIPPED = {False: "", True: _MEAN, "mean": _MEAN, "monodepth2": _BLENDED}
 
 
@@ -53,21 +53,20 @@ def measure(
 
     Args:
         perceive: (image[b h w 3] in [0, 1], fx / width [b]) -> predictions; called with `batch_size` images for each
-            device, which are placed there.
-        tasks: whose `metrics` do the scoring.
+        tasks: the tasks whose `metrics` are computed.
         dataset: an opened data set.
         data: the section of the configuration that it was opened with.
         split: train, val or test.
         batch_size: frames at a time on a device.
-        studied: what `study` answered; None: the trivial baselines are computed now.
+        studied: the result of `study`; None: it is computed now.
         devices: that predict; None: the first.
-        progress: whether to show a bar.
+        progress: whether to show a progress bar.
 
     Returns:
         The content of evaluation.json without the recipe; docs/architecture.md lists its keys.
 
     Raises:
-        UserError: there is no such split, or it holds no truth.
+        UserError: there is no such split, or it has no truth.
     """
     check_split(split)
     reads = frozenset().union(*(task.metrics.reads for task in tasks))
@@ -108,7 +107,7 @@ def measure(
 
 
 def recipe(tasks: Tasks, *, flip: bool | str) -> str:
-    """How the numbers came about: in which crop depth is scored, and how it is averaged with the mirrored answer."""
+    """How the numbers are computed: the crop that depth is scored in, and the average with the mirrored picture."""
     return RECIPE.format(crop=(tasks.depth.crop if tasks.depth else "") or "no") + FLIPPED[flip]
 
 
@@ -120,7 +119,7 @@ def seen(batches: Sequence[Arrays], *, rows: int) -> tuple[np.ndarray, np.ndarra
 
 
 def delayed_by_one(items: Iterable[Item]) -> Iterator[Item]:
-    """The same items, each given only when the next one exists: the device works on that one meanwhile."""
+    """Yields every item only after the next one was requested, so that the device already works on that one."""
     items = iter(items)
     for before in items:
         for item in items:
@@ -130,7 +129,7 @@ def delayed_by_one(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def _on_host(sums: Sums) -> Sums:
-    """Arrays of the device as NumPy ones, floats in double precision, in which batches are added up."""
+    """Arrays of the device as NumPy arrays, floats in double precision, so that batches can be added up."""
 
     def fetch(leaf: Any) -> Any:
         if not isinstance(leaf, jax.Array):
@@ -144,9 +143,9 @@ def _on_host(sums: Sums) -> Sums:
 def study(
     tasks: tuple[Task, ...], dataset: Any, data: Data, *, batch_size: int = 8, progress: bool = True
 ) -> dict[str, Any]:
-    """What the trivial predictors know of the training frames, by task name (docs/numbers.md).
+    """What the trivial predictors learn from the training frames (docs/numbers.md), by task name.
 
-    A pass over the frames for every task that has such a predictor, for its truth alone: nothing is decoded twice.
+    One pass over the frames for every task that has such predictors, which reads only the task's truth.
     """
     data = dataclasses.replace(data, eval_frames=data.train_frames)
 
@@ -166,6 +165,6 @@ def study(
 
 
 def check_split(split: str) -> None:
-    """Raises UserError for a split that no data set has."""
+    """Raises UserError for a split that does not exist."""
     if split not in SPLITS:
         raise UserError(f"config.evaluation.split is {split!r}; choose one of {', '.join(SPLITS)}.")

@@ -1,4 +1,4 @@
-"""The model card of a run: data, split, steps, numbers, limits and licence, written beside the weights."""
+"""The model card of a run: data, split, steps, numbers, limits and licence, in the run folder."""
 
 import collections
 import pathlib
@@ -26,11 +26,11 @@ CITY = (
 def write(
     workdir: pathlib.Path, *, metadata: Mapping[str, Any] | None = None, splits: Mapping[str, Sequence] | None = None
 ) -> None:
-    """Writes `workdir`/model_card.md from what the run has left in its folder.
+    """Writes `workdir`/model_card.md from the files of the run.
 
     Args:
-        workdir: with config.json and, once scored, evaluation.json.
-        metadata: of the data set; None: it is not at hand.
+        workdir: folder with config.json and, if the run was evaluated, evaluation.json.
+        metadata: of the data set; None if it is not available.
         splits: frames of train, val and test as (drive, position).
     """
     config = load_config(workdir)
@@ -70,25 +70,27 @@ def make(
 
 
 def licence(metadata: Mapping[str, Any] | None) -> str:
-    """What holds for the frames and so for the weights."""
+    """The licence of the frames, and so of the weights."""
     root = pathlib.Path((metadata or {}).get("settings", {}).get("manual_dir", ""))
     return CITY if root.name and (root / "city.json").is_file() else KITTI360
 
 
 def limits(config: Config, evaluation: Mapping[str, Any] | None) -> list[str]:
-    """What the model must not be trusted with."""
+    """The limits of the model, in sentences."""
     depth, found = config.tasks.depth, []
     if depth is not None and not is_metric(depth):
         found.append("Depth is up to scale: it has to be multiplied by a factor that this model does not know.")
+    elif depth is not None and depth.canonical_focal is not None:
+        found.append("Depth is in metres only for pictures whose intrinsics are given.")
     elif depth is not None:
         found.append("Depth is in metres for the camera it was trained with; another focal length changes the scale.")
     if depth is not None:
-        found.append("Things that move as the camera does look infinitely far; glass, reflections and sky mislead it.")
-    found += [f"Learnt and scored at {_sides(config)} pixels: small and far things are lost."]
+        found.append("Objects that move with the camera look infinitely far away; depth at glass and sky is wrong.")
+    found += [f"Trained at {_sides(config)} pixels (height x width): small and distant objects are lost."]
     found += score_tables.verdicts(evaluation or {})
     if evaluation is not None:
         found.append(
-            f"Scored on {evaluation['frames']} frames of {evaluation['split']}; nothing is known of other places."
+            f"Scored on {evaluation['frames']} frames of {evaluation['split']}; the accuracy elsewhere is unknown."
         )
     return [*found, "Not suitable for driving or for any decision that affects safety."]
 
@@ -98,8 +100,9 @@ def _network(config: Config) -> str:
     model = config.model
     start = model.encoder_weights or config.weights or "random weights"
     return (
-        f"The encoder {model.encoder}, {model.width:g} times as wide as published, with heads for {', '.join(tasks)}, "
-        f"for RGB pictures of {_sides(config)} (height x width); the encoder started from {start}."
+        f"The encoder {model.encoder} with {model.width:g} times the published channels and heads for "
+        f"{', '.join(tasks)}, for RGB pictures of {_sides(config)} (height x width). Initial weights of the encoder: "
+        f"{start}."
     )
 
 

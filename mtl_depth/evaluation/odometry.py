@@ -1,4 +1,4 @@
-"""A pose network on a whole split: predicted motion of neighbouring frames against the recorded poses."""
+"""Compares a pose network's motion between neighbouring frames of a split with the recorded poses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +51,7 @@ def measure(
 
 
 def _runs(motion: Callable[[Any, Any], Any], dataset: Any, data: Data, *, split: str, batch_size: int) -> list[Run]:
-    """Every stretch of frames that follow each other, in order."""
+    """Yields the runs of consecutive frames, in order."""
     runs: list[tuple[list[np.ndarray], list[np.ndarray]]] = []
     last = None
     for batch in dataset_reader.pair_batches(dataset, data, split=split, batch_size=batch_size):

@@ -1,5 +1,6 @@
-"""The content of evaluation.json as text: aligned tables, and plain words where a trivial baseline is not beaten."""
+"""The content of evaluation.json as text: aligned tables, and a statement for each trivial predictor not beaten."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,19 +27,20 @@ INSTANCE = (("PQ", "pq"), ("SQ", "sq"), ("RQ", "rq"), ("AP", "ap"), ("AP50", "ap
 
 
 def show(text: str) -> None:
-    """Prints tables wherever they go: characters that a terminal lacks are replaced, and a pipe that nobody reads any
-    more (`| head`) takes nothing further."""
+    """Prints tables to any output: characters that a terminal cannot show are replaced, and a pipe that is closed early
+    (`| head`) is not an error."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     if text != text.encode(encoding, "replace").decode(encoding):
         text = text.replace("±", "+-").encode(encoding, "replace").decode(encoding)
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for the rest of the process)
+        with contextlib.suppress(OSError, AttributeError):  # of a stream that is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def summary(evaluation: Mapping[str, Any]) -> str:
-    """The tables of one evaluation, the trivial baselines in the same tables, and the verdicts below."""
+    """The tables of one evaluation, with the trivial predictors, and the verdicts below."""
     parts = [f"{evaluation['split']}: {evaluation['frames']} frames"]
     header = [title for title, _ in COLUMNS]
     depth = evaluation.get("depth", {})
@@ -69,13 +71,13 @@ def summary(evaluation: Mapping[str, Any]) -> str:
 
 
 def scale(found: Mapping[str, float]) -> str:
-    """What the predicted depths would have to be multiplied with; 1 where they are metres."""
+    """The line about the factor from predicted to true depth, which is 1 where predictions are in metres."""
     return f"scale, median(truth) / median(ours) of a frame: {found['median']:.3f} ± {found['spread']:.3f} over frames"
 
 
 def verdicts(evaluation: Mapping[str, Any]) -> list[str]:
-    """A sentence for every trivial baseline that is not beaten, median-scaled; with no metres that beat it either, a
-    model has learnt nothing."""
+    """A sentence for every trivial predictor that is not beaten, median-scaled; a model that does not beat it in metres
+    either has not learned depth."""
     sentences = []
     depth = evaluation.get("depth", {})
     for name, label in TRIVIAL:
@@ -99,7 +101,7 @@ def verdicts(evaluation: Mapping[str, Any]) -> list[str]:
 
 
 def numbers(values: Mapping[str, Any], columns: Sequence[tuple[str, str]] = COLUMNS) -> list[str]:
-    """The columns' values with three decimals; a dash where there is none."""
+    """The values of the columns with three decimals; a dash for a missing value."""
     return [number(values.get(key)) for _, key in columns]
 
 
@@ -109,7 +111,7 @@ def number(value: float | None) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]], *, names: int = 1) -> str:
-    """A markdown table that lines up in a terminal too; the first row is the header, the first `names` columns text."""
+    """A markdown table that is also aligned in a terminal; row 1 is the header, the first `names` columns are text."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| "

@@ -1,10 +1,10 @@
-"""Benchmark submissions: the test drives of a KITTI-360 download as files that its server takes.
+"""Benchmark submissions: predictions for the test drives of KITTI-360, in the format of its server.
 
     semantic/0008_0000000002.png        label id of every pixel
-    instance/0008_0000000002.txt        a line an instance: mask file, label id, confidence
+    instance/0008_0000000002.txt        one line per instance: mask file, label id, confidence
     instance/0008_0000000002_001.png    its mask: 255 inside, 0 outside
 
-The server wants the files of a task in the root of an archive: pack what is inside `semantic` or `instance`.
+The server expects the files of a task in the root of an archive: pack the content of `semantic` or `instance`.
 """
 
 import itertools
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Integer, UInt8
 
+from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 from mtl_depth.image import resize_nearest
 from mtl_depth.media import image_files
@@ -33,13 +34,13 @@ def write(
     """Predicts every test picture below `root` at its own size and writes the files; returns the number of pictures.
 
     Args:
-        root: a KITTI-360 download that holds data_2d_test.
-        output: folder that gets `semantic`, `instance`, or both.
+        root: a KITTI-360 download with data_2d_test.
+        output: folder in which `semantic`, `instance`, or both are created.
         perceive: images [b h w 3] in [0, 1] -> predictions (`labels`, `instances` with `scores`).
         batch_size: pictures at a time; those of one batch have one size.
 
     Raises:
-        UserError: there are no test pictures, or the network answers neither labels nor instances with scores.
+        UserError: there are no test pictures, or the network predicts neither labels nor instances with scores.
     """
     found = list(test_pictures(root))
     if not found:
@@ -73,9 +74,13 @@ def test_pictures(root: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
     """(`0008_0000000002`, file) of every test picture, drive by drive, frame by frame."""
     for drive in sorted((root / "data_2d_test").glob("*")):
         if match := _DRIVE.search(drive.name):
-            for path in sorted((drive / "image_00" / "data_rect").glob("*.png")):
-                if path.stem.isdecimal():  # else left by another system, as ._0000000002.png is
-                    yield f"{match[1]}_{int(path.stem):010d}", path
+            folder = drive / "image_00" / "data_rect"
+            files, unread = footage.list_folder(folder, (".png", ".jpg", ".jpeg")) if folder.is_dir() else ([], {})
+            others = [path.name for path in files if not path.stem.isdecimal()]
+            if unread or others:
+                unread |= {"not named by a number": others} if others else {}
+                log.say(f"warning: {footage.remark(folder, unread)}.")
+            yield from ((f"{match[1]}_{int(path.stem):010d}", path) for path in files if path.stem.isdecimal())
 
 
 def label_ids(answers: Mapping[str, Any], row: int, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:

@@ -1,4 +1,4 @@
-"""Whole studies that print a report."""
+"""Complete studies that write a report, the starter model, and the README's figure."""
 
 from mtl_depth.runtime import compiler_flags
 

@@ -1,4 +1,4 @@
-"""The questions of the study, each answered in a sentence by the numbers."""
+"""Answers the questions of the study in sentences, from the numbers."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -6,13 +6,13 @@ from typing import NamedTuple
 from mtl_depth.experiments.tables import ABS_REL, CARS, Scores, differences, look_up
 from mtl_depth.experiments.variants import ARMS
 
-HELPS = 0.10  # the change of Abs Rel that is asked about
+HELPS = 0.10  # relative change of Abs Rel that the report claims
 _MIOU, _MAJORITY = ("semantic", "miou"), ("semantic", "majority", "miou")
 _CONSTANT = ("depth", "constant", "abs_rel")
 
 
 class Bar(NamedTuple):
-    """What an arm has to reach in every seed: `measure` of one seed's scores is at least `least`."""
+    """A bar that a variant has to reach with every seed: `measure` of its scores is at least `least`."""
 
     title: str
     measure: Callable[[dict], float | None]
@@ -32,7 +32,7 @@ BARS = (
 
 
 def on_depth(scores: Scores, names: Sequence[str]) -> list[str]:
-    """Whether segmentation helps depth, an arm a sentence."""
+    """Whether segmentation improves depth, one sentence per variant."""
     sentences = []
     for name in names:
         found = differences(scores, name)
@@ -51,7 +51,7 @@ def on_depth(scores: Scores, names: Sequence[str]) -> list[str]:
 
 
 def on_bars(scores: Scores, names: Sequence[str]) -> list[str]:
-    """Which bars an arm reaches, by its worst seed."""
+    """Which bars the variants reach, by their worst seed."""
     sentences = []
     for bar in BARS:
         for name in names:

@@ -1,4 +1,4 @@
-"""Loss curves of several trainings as one picture."""
+"""Draws the loss curves of several trainings as one picture."""
 
 import importlib.util
 import math
@@ -12,7 +12,7 @@ Curve = dict[int, float]  # step -> value
 
 
 def check() -> None:
-    """Raises UserError where curves cannot be drawn: hours before they are."""
+    """Raises UserError if curves cannot be drawn, before hours of training."""
     if importlib.util.find_spec("matplotlib") is None:
         raise UserError("Loss curves need matplotlib: pip install -c constraints.txt -e '.[experiments]'.")
 
@@ -39,7 +39,7 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
 
 
 def draw(path: pathlib.Path, terms: Mapping[str, Mapping[str, Curve]]) -> None:
-    """A panel a term with a line an arm: `terms` holds the curves by term, then by the arm's title."""
+    """Draws one panel per term with one line per variant; `terms` has the curves by term, then by variant title."""
     import matplotlib
 
     matplotlib.use("Agg")  # no display

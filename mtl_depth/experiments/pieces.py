@@ -1,4 +1,4 @@
-"""Long work in pieces: a deadline that stops it with everything saved, and the commands that it runs."""
+"""Long experiments in pieces: a deadline that stops them with everything saved, and the commands that they run."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ class Stopped(Exception):
 
 
 class Deadline:
-    """Asks this process to stop, as Ctrl-C does, when the minutes are over: a training then saves itself."""
+    """Asks this process to stop when the time is over, as Ctrl-C does, so that a training saves its state."""
 
     def __init__(self, minutes: float | None):
         self._end = None if minutes is None else time.monotonic() + 60 * minutes
@@ -60,4 +60,4 @@ def command_line(module: str, *options: str) -> None:
     if done.returncode < 0 or done.returncode == 130:
         raise Stopped
     if done.returncode:
-        raise UserError(f"python -m {module} has failed, see above; put that right and run the same command again.")
+        raise UserError(f"python -m {module} failed (see above); correct the cause and run the same command again.")

@@ -1,4 +1,4 @@
-"""The report of the study: what was run, Table 1, paired differences, and what they say, in plain words."""
+"""The report of the study: what was run, Table 1, paired differences, and conclusions."""
 
 import pathlib
 import shutil
@@ -13,7 +13,7 @@ from mtl_depth.training import balance
 
 
 def write(scale: Scale, out: pathlib.Path, *, seeds: int, names: Sequence[str], command: str) -> None:
-    """Writes report.md, curves.svg and figure2_<variant>.png into `out`, from what its run folders hold now."""
+    """Writes report.md, curves.svg and figure2_<variant>.png to `out`, from the run folders as they are now."""
     runs = [(name, seed) for name in names for seed in range(seeds)]
     folders = {key: out / "runs" / f"{key[0]}_seed{key[1]}" for key in runs}
     held_out, validation = (
@@ -23,10 +23,11 @@ def write(scale: Scale, out: pathlib.Path, *, seeds: int, names: Sequence[str], 
     parts = [
         "# Table 1 on the synthetic city",
         opening(scale, command),
-        "## Held-out street",
+        "## Held-out streets",
         *street(held_out, names),
+        *by_street(held_out, names),
         "## Validation street",
-        "On this street settings were compared and chosen; the held-out one had no part in that.",
+        "On this street settings were compared and chosen; the held-out ones had no part in that.",
         *street(validation, names),
         "## What was run",
         *what_was_run(folders, held_out, validation),
@@ -39,7 +40,7 @@ def write(scale: Scale, out: pathlib.Path, *, seeds: int, names: Sequence[str], 
 
 
 def opening(scale: Scale, command: str) -> str:
-    """What the study is."""
+    """The introduction of the report."""
     height, width = scale.size
     budget = f"{scale.steps} steps" if scale.steps else "20 epochs"
     motion = (
@@ -47,19 +48,24 @@ def opening(scale: Scale, command: str) -> str:
         if scale.motion == "recorded"
         else "Depth is learned with predicted motion, as in the report: it has no metric scale."
     )
+    networks = scale.model.encoder + (
+        f" with weights {scale.model.encoder_weights}" if scale.model.encoder_weights else ""
+    )
+    cities, held_out = len(scale.cities), len(scale.held_out)
     return (
         f"`{command}`\n\n"
-        f"Two synthetic cities: one of {scale.streets} streets of {scale.frames} frames to train on, the last of which "
-        f"is the validation street, and another one of a single street of {scale.held_out_frames} frames, the held-out "
-        f"one. Every training: {budget} of {scale.batch_size} clips of {height}x{width}, networks of "
-        f"{scale.width:g} times the usual channels, learning rate {scale.learning_rate:g}. {motion} Trainings of one "
-        "seed start from the same weights in all parts they share and see the same clips, flipped and coloured alike. "
-        "Each run's exact configuration is `runs/<arm>_seed<n>/config.json`."
+        f"Synthetic cities: {cities} of {scale.streets} streets of {scale.frames} frames to train on, the last of each "
+        "left out (that of the first city is the validation street), and "
+        f"{held_out} held-out street{'s' if held_out > 1 else ''} of {scale.held_out_frames} frames, each of another "
+        f"city. Every training: {budget} of {scale.batch_size} clips of {height}x{width}, {networks}, learning rate "
+        f"{scale.learning_rate:g}. {motion} Trainings of one seed start from the same weights in all parts they share "
+        "and see the same clips, flipped and coloured alike. Each run's exact configuration is "
+        "`runs/<variant>_seed<n>/config.json`."
     )
 
 
 def street(scores: Scores, names: Sequence[str]) -> list[str]:
-    """Table 1, the other scores, the paired differences and the answers on one street."""
+    """Table 1, the other scores, the paired differences and the answers of one set of streets."""
     if not scores:
         return ["Not run."]
     sentences = [*answers.on_depth(scores, names), *answers.on_bars(scores, names)]
@@ -72,14 +78,20 @@ def street(scores: Scores, names: Sequence[str]) -> list[str]:
     return [part for part in parts if part]
 
 
+def by_street(scores: Scores, names: Sequence[str]) -> list[str]:
+    """The differences once more, over streets instead of seeds."""
+    found = tables.street_table(scores, names)
+    return [found] if found else []
+
+
 def what_was_run(folders: Mapping[tuple[str, int], pathlib.Path], held_out: Scores, validation: Scores) -> list[str]:
-    """A row a run: its state, and its time where it is known."""
+    """A table with one row per run: its state, and its time if known."""
     rows = [["run", "state", "minutes", "pieces"]]
     for key, folder in folders.items():
         if key in held_out:
-            state = "trained, scored on both streets"
+            state = "trained, scored"
         elif key in validation:
-            state = "trained, not scored on the held-out street"
+            state = "trained, not scored on the held-out streets"
         else:
             state = "begun" if (folder / "checkpoints").exists() else "not run"
         took = scoring.read(folder, scoring.SECONDS)
@@ -90,7 +102,7 @@ def what_was_run(folders: Mapping[tuple[str, int], pathlib.Path], held_out: Scor
 
 
 def draw_curves(out: pathlib.Path, folders: Mapping[tuple[str, int], pathlib.Path], names: Sequence[str]) -> str | None:
-    """Draws the loss curves of the arms that have any; returns the file's name, or None."""
+    """Draws the loss curves of the variants that have any; returns the file's name, or None."""
     terms: dict[str, dict[str, curves.Curve]] = {}
     for name in names:
         found = []
@@ -110,7 +122,7 @@ def draw_curves(out: pathlib.Path, folders: Mapping[tuple[str, int], pathlib.Pat
 
 
 def figures(out: pathlib.Path, folders: Mapping[tuple[str, int], pathlib.Path], names: Sequence[str]) -> list[str]:
-    """Figure 2 of the report for every arm's first seed: input, depth, true and predicted segmentation."""
+    """Figure 2 of the report for the first seed of every variant: input, depth, true and predicted segmentation."""
     parts = []
     for name in names:
         source = folders[name, 0] / "pictures" / "figure.png"

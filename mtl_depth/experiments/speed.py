@@ -1,4 +1,4 @@
-"""How many training steps per second this machine takes, before anything is drawn or read."""
+"""Measures the training steps per second on this machine, without a data set."""
 
 import time
 
@@ -12,7 +12,7 @@ from mtl_depth.training.optimizer import rates
 
 
 def steps_a_second(config: Config, *, steps: int = 5) -> float:
-    """Of the training that `config` describes, on noise, compilation and reading left out."""
+    """Training steps per second of `config` on random input, without compilation and reading."""
     assembly = assemble_run(config)
     devices = Devices(config.train.devices)
     state = devices.place_state(jax.jit(assembly.create)(jax.random.key(0)))
@@ -28,7 +28,7 @@ def steps_a_second(config: Config, *, steps: int = 5) -> float:
 
 
 def noise(config: Config) -> dict[str, np.ndarray]:
-    """A batch of the right shapes: noise that moves a metre a frame, with twenty cars in every picture."""
+    """A batch of random values with the right shapes: a motion of one metre per frame, twenty cars per picture."""
     (height, width), count, length = config.data.size, config.train.batch_size, config.data.clip_length
     generator = np.random.default_rng(0)
     intrinsics = np.array([[0.4 * width, 0, width / 2], [0, 0.4 * width, height / 2], [0, 0, 1]], np.float32)

@@ -1,8 +1,8 @@
-"""`python -m mtl_depth.experiments.starter --out=DIR`: remakes the model that the package brings, from nothing.
+"""`python -m mtl_depth.experiments.starter --out=DIR`: trains a model like the one that is part of the package.
 
-Draws cities (every one another camera, every street another light), trains depth with recorded motion, semantics and
-instances together from an encoder with ImageNet weights, scores a street that nothing was trained on, and writes
-DIR/model.safetensors and its card. Run again, it resumes where it stopped, also in mid-training.
+Draws cities (each with another camera, each street in another light), trains depth with recorded motion, semantics and
+instances together, starting from an encoder with ImageNet weights, scores a street that was not trained on, and writes
+DIR/model.safetensors and its model card. The same command resumes an interrupted one, also in the middle of training.
 """
 
 import argparse
@@ -24,17 +24,17 @@ NAME = "model.safetensors"
 
 
 class Recipe(NamedTuple):
-    """What the starter is made of.
+    """The settings of the starter model.
 
     Attributes:
-        seeds: of the cities, each with a camera of its own; the last street of each is left out of the training, that
-            of the first is the validation street.
-        drives: streets of a city.
-        frames: drawn on each street.
+        seeds: of the cities, each with its own camera; the last street of each is not trained on, and that of the first
+            city is the validation street.
+        drives: streets per city.
+        frames: frames drawn per street.
         drawn: height and width of the drawn pictures and of the stored ones.
-        size: height and width that the networks see.
-        steps: of the training.
-        batch_size: clips of a step.
+        size: height and width of the networks' input.
+        steps: training steps.
+        batch_size: clips per step.
     """
 
     seeds: tuple[int, ...] = tuple(range(200, 212))
@@ -47,13 +47,13 @@ class Recipe(NamedTuple):
 
 
 def run(recipe: Recipe, out: pathlib.Path, *, kitti360: pathlib.Path | None, minutes: float | None) -> bool:
-    """Does what is left to do, as far as the minutes reach.
+    """Does the remaining work, until the minutes are over.
 
     Args:
-        recipe: what to make.
-        out: folder of everything that is made; what is finished in it is kept.
-        kitti360: root of a KITTI-360 download whose frames are scored too, never trained on.
-        minutes: to stop after, with everything saved; None: no limit.
+        recipe: the settings.
+        out: folder of all results; finished parts in it are kept.
+        kitti360: root of a KITTI-360 download whose frames are scored too, but not trained on.
+        minutes: time after which to stop, with everything saved; None: no limit.
 
     Returns:
         Whether the model is finished.
@@ -81,7 +81,7 @@ def run(recipe: Recipe, out: pathlib.Path, *, kitti360: pathlib.Path | None, min
 
 
 def configuration(recipe: Recipe, folders: Sequence[pathlib.Path]) -> Config:
-    """The training: restraint for the encoder's features, variety for everything that it sees."""
+    """The configuration: a low learning rate for the pretrained encoder, and strong augmentation."""
     return Config(
         data=Data(data_dir=",".join(map(str, folders)), size=recipe.size),
         model=Model(
@@ -102,7 +102,7 @@ def configuration(recipe: Recipe, folders: Sequence[pathlib.Path]) -> Config:
 def score_kitti360(
     perceiver: inference.Perceiver, root: pathlib.Path, out: pathlib.Path, size: tuple[int, int]
 ) -> dict[str, Any]:
-    """Depth errors over all frames of `root` that have a scan, whatever their split: none was trained on."""
+    """Depth errors over all frames of `root` that have a scan, of any split, because none was trained on."""
     built = out / "kitti360_tfds"
     if not built.exists():
         command_line(
@@ -149,15 +149,15 @@ def _city(recipe: Recipe, seed: int, out: pathlib.Path, deadline: Deadline) -> p
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command; returns the exit status: 0, 2 for a user's mistake, 3 where the minutes did not reach the end."""
+    """The command; returns the exit status: 0, 2 for a user's mistake, 3 if the time was over before the end."""
     parser = argparse.ArgumentParser(
         prog="python -m mtl_depth.experiments.starter",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("out/starter"), help="folder (out/starter)")
-    parser.add_argument("--minutes", type=float, help="stop after this long, with everything saved")
-    parser.add_argument("--steps", type=int, default=Recipe().steps, help=f"of the training ({Recipe().steps})")
+    parser.add_argument("--minutes", type=float, help="stop after this many minutes, with everything saved")
+    parser.add_argument("--steps", type=int, default=Recipe().steps, help=f"training steps ({Recipe().steps})")
     parser.add_argument("--kitti360", type=pathlib.Path, help="KITTI-360 download whose frames with scans are scored")
     options = parser.parse_args(argv)
     try:

@@ -1,9 +1,8 @@
-"""`python -m mtl_depth.experiments.table1 --scale=small`: Table 1 of the report as a study with a truth.
+"""`python -m mtl_depth.experiments.table1 --scale=small`: the study of Table 1 on synthetic data.
 
-Draws two synthetic cities, trains depth alone and beside semantics, instances and both, over several seeds with the
-same budget, weights, batches and augmentation for all variants of a seed, scores them on a street that nothing was
-trained or chosen on, and writes out/table1_small/report.md. Started again it resumes where it stopped, also in
-mid-training.
+Draws synthetic cities, trains depth alone and together with semantics, instances and both, over several seeds with the
+same budget, weights, batches and augmentation for all variants of a seed, scores them on held-out streets, and writes
+out/table1_small/report.md. The same command resumes an interrupted study, also in the middle of training.
 """
 
 import argparse
@@ -26,13 +25,13 @@ from mtl_depth.runtime import log
 def run(
     scale: Scale, out: pathlib.Path, *, seeds: int, names: Sequence[str], minutes: float | None, command: str
 ) -> bool:
-    """Does what is left to do, as far as the minutes reach, and writes the report of what there is.
+    """Does the remaining work, until the minutes are over, and writes the report of the finished part.
 
     Returns:
-        Whether everything that was asked for is done.
+        Whether everything is finished.
 
     Raises:
-        UserError: `out` holds a study of other settings, or what it holds is damaged.
+        UserError: `out` contains a study with other settings, or its content is damaged.
     """
     curves.check()
     check_same_study(scale, out)
@@ -42,13 +41,15 @@ def run(
         try:
             if scale.announce and not (out / "runs").exists():
                 announce(scale)
-            data_dir, held_out_dir = (make_city(out, which, scale, deadline) for which in ("city", "held_out"))
+            cities = [make_city(out, seed, scale, deadline) for seed in scale.cities]
+            streets = [make_city(out, seed, scale, deadline, held_out=True) for seed in scale.held_out]
+            data_dir = ",".join(map(str, cities))
             for done, (name, seed) in enumerate(runs):
                 log.say(f"{done} of {len(runs)} trainings done")
                 train_run(scale, out, name, seed, data_dir, deadline)
             for name, seed in runs:  # only now: nothing is chosen by the held-out street
                 deadline.check()
-                scoring.score(folder_of(out, name, seed), held_out_dir)
+                scoring.score(folder_of(out, name, seed), streets)
         except Stopped:
             finished = False
             log.say("Stopped, everything is saved; run the same command to resume.")
@@ -60,7 +61,7 @@ def run(
 
 
 def check_same_study(scale: Scale, out: pathlib.Path) -> None:
-    """Saves the scale in `out`, or raises UserError where another one was begun there."""
+    """Saves the scale in `out`, or raises UserError if a study with another one was begun there."""
     wanted = json.loads(json.dumps(dataclasses.asdict(scale)))
     path = out / "study.json"
     if path.exists():
@@ -72,40 +73,41 @@ def check_same_study(scale: Scale, out: pathlib.Path) -> None:
 
 
 def announce(scale: Scale) -> None:
-    """Says how fast a step of every variant is here and what a seed would take."""
+    """Prints the speed of a step of every variant on this machine, and the hours per seed."""
     steps = scale.steps or 20 * -(-scale.train_frames // scale.batch_size)
     hours = {}
     for name, arm in VARIANTS.items():
-        config = variants.configuration(scale, arm, seed=0, data_dir=pathlib.Path())
+        config = variants.configuration(scale, arm, seed=0, data_dir="")
         rate = speed.steps_a_second(config)
         hours[name] = steps / rate / 3600
         log.say(f"{arm.title}: {rate:.3g} steps per second without reading, {steps} steps take {hours[name]:.3g} h")
     log.say(f"A whole seed of all four variants takes {sum(hours.values()):.3g} h.")
 
 
-def make_city(out: pathlib.Path, which: str, scale: Scale, deadline: Deadline) -> pathlib.Path:
-    """Draws one of the two cities and builds its data set, unless that is done; returns the data set's folder."""
-    built = out / f"{which}_tfds"
-    if (out / f"{which}.done").exists():
+def make_city(
+    out: pathlib.Path, seed: int, scale: Scale, deadline: Deadline, *, held_out: bool = False
+) -> pathlib.Path:
+    """Draws one city and builds its data set, unless that is done; returns the data set's folder."""
+    built = out / "tfds" / str(seed)
+    if (out / f"city_{seed}.done").exists():
         return built
     deadline.check()
-    streets, frames, seed = (scale.streets, scale.frames, 0) if which == "city" else (1, scale.held_out_frames, 1)
+    streets, frames = (1, scale.held_out_frames) if held_out else (scale.streets, scale.frames)
     drawn, size = ("x".join(map(str, sides)) for sides in (scale.drawn, scale.size))
-    command_line("tfds_kitti360.city", f"--out={out / which}", f"--drives={streets}", f"--frames={frames}",
-             f"--size={drawn}", f"--seed={seed}", "--no_truth")  # fmt: skip
-    command_line("tfds_kitti360.build", f"--manual_dir={out / which}", f"--data_dir={built}", f"--size={size}")
-    (out / f"{which}.done").touch()
+    folder = out / "cities" / str(seed)
+    command_line("tfds_kitti360.city", f"--out={folder}", f"--drives={streets}", f"--frames={frames}",
+             f"--size={drawn}", f"--seed={seed}", f"--variety={int(scale.variety)}", "--no_truth")  # fmt: skip
+    command_line("tfds_kitti360.build", f"--manual_dir={folder}", f"--data_dir={built}", f"--size={size}")
+    (out / f"city_{seed}.done").touch()
     return built
 
 
 def folder_of(out: pathlib.Path, name: str, seed: int) -> pathlib.Path:
-    """The run folder of an arm and a seed."""
+    """The run folder of a variant and a seed."""
     return out / "runs" / f"{name}_seed{seed}"
 
 
-def train_run(
-    scale: Scale, out: pathlib.Path, name: str, seed: int, data_dir: pathlib.Path, deadline: Deadline
-) -> None:
+def train_run(scale: Scale, out: pathlib.Path, name: str, seed: int, data_dir: str, deadline: Deadline) -> None:
     """Trains one run to its end, or raises Stopped with everything saved."""
     folder = folder_of(out, name, seed)
     if (folder / "evaluation.json").exists():  # written after the last step
@@ -120,17 +122,17 @@ def train_run(
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command; returns the exit status: 0, 2 for a user's mistake, 3 where the minutes did not reach the end."""
+    """The command; returns the exit status: 0, 2 for a user's mistake, 3 if the time was over before the end."""
     parser = argparse.ArgumentParser(
         prog="python -m mtl_depth.experiments.table1", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--scale", required=True, choices=SCALES)
     parser.add_argument("--out", type=pathlib.Path, help="folder of the study (out/table1_<scale>)")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of every arm (3)")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of every variant (3)")
     parser.add_argument(
-        "--only", default=",".join(VARIANTS), metavar="ARM,ARM",
-        help=f"arms to train and report (the variants {', '.join(VARIANTS)}); there are also "
+        "--only", default=",".join(VARIANTS), metavar="VARIANT,VARIANT",
+        help=f"variants to train and report ({','.join(VARIANTS)}); there are also "
         f"{', '.join(name for name in ARMS if name not in VARIANTS)}",
     )  # fmt: skip
     parser.add_argument("--minutes", type=float, help="stop after this many minutes, saved; the same command resumes")
@@ -138,7 +140,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         names = options.only.split(",")
         if unknown := [name for name in names if name not in ARMS]:
-            raise UserError(f"--only: there is no arm {unknown[0]!r}; there are {', '.join(ARMS)}.")
+            raise UserError(f"--only: there is no variant {unknown[0]!r}; there are {', '.join(ARMS)}.")
         if options.seeds < 1:
             raise UserError(f"--seeds={options.seeds}: at least one is needed.")
         out = options.out or pathlib.Path("out") / f"table1_{options.scale}"

@@ -1,4 +1,4 @@
-"""The tables of the study: scores by arm over seeds, the report's values and the trivial predictors beside them."""
+"""The tables of the study: scores by variant over seeds, with the report's values and trivial predictors."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from mtl_depth.evaluation.score_tables import COLUMNS, TRIVIAL, aligned
 from mtl_depth.experiments.statistics import Paired, mean, paired
 from mtl_depth.experiments.variants import ARMS
 
-Scores = dict[tuple[str, int], dict[str, Any]]  # by arm and seed
+Scores = dict[tuple[str, int], dict[str, Any]]  # by variant and seed
 
 
 class Number(NamedTuple):
-    """A number of evaluation.json: where it stands, and its title."""
+    """A number of evaluation.json: its path and its title."""
 
     title: str
     path: tuple[str, ...]
@@ -44,13 +44,13 @@ def look_up(scores: Mapping[str, Any], path: Sequence[str]) -> float | None:
 
 
 def values(scores: Scores, name: str, path: Sequence[str]) -> dict[int, float]:
-    """By seed, the number of an arm where there is one."""
+    """The number of a variant by seed, where it exists."""
     found = {seed: look_up(scored, path) for (arm, seed), scored in scores.items() if arm == name}
     return {seed: value for seed, value in found.items() if value is not None}
 
 
 def main_table(scores: Scores, names: Sequence[str]) -> str:
-    """Median-scaled depth by arm, mean and spread over seeds, the report's value in brackets; then the trivial rows."""
+    """Median-scaled depth by variant: mean and spread over seeds, the report's value in brackets; then trivial rows."""
     rows = [["depth, median-scaled", "seeds", *(number.title for number in DEPTH)]]
     for name in names:
         report = table.REPORT.get((ARMS[name].title, "depth"), (None,) * len(DEPTH))
@@ -64,7 +64,7 @@ def main_table(scores: Scores, names: Sequence[str]) -> str:
 
 
 def other_table(scores: Scores, names: Sequence[str]) -> str:
-    """Metric depth and segmentation by arm; columns that no arm has are left out."""
+    """Metric depth and segmentation by variant; columns without any value are left out."""
     shown = [number for number in OTHERS if any(values(scores, name, number.path) for name in names)]
     rows = [["", *(number.title for number in shown)]]
     for name in names:
@@ -83,7 +83,7 @@ def cell(found: Mapping[int, float], report: float | None = None, *, none: str =
 
 
 def difference_table(scores: Scores, names: Sequence[str]) -> str | None:
-    """Every arm's Abs Rel against depth alone, seed by seed; None without a pair."""
+    """The Abs Rel of every variant compared with depth alone, paired by seed; None without a pair."""
     rows = [["AbsRel against depth alone", "seeds", "difference", "standard error", "relative", "significant"]]
     for name in names:
         found = differences(scores, name)
@@ -105,3 +105,31 @@ def differences(scores: Scores, name: str) -> tuple[Paired, float] | None:
         return None
     pair = paired([ours[seed] for seed in seeds], [alone[seed] for seed in seeds])
     return pair, pair.mean / mean([alone[seed] for seed in seeds]).mean
+
+
+def street_table(scores: Scores, names: Sequence[str]) -> str | None:
+    """Every arm's Abs Rel against depth alone, street by street: means over the seeds that both have."""
+    rows = [["AbsRel against depth alone", "streets", "difference", "standard error", "better on", "significant"]]
+    for name in names:
+        ours, alone = (streets(scores, arm) for arm in (name, "depth"))
+        seeds = sorted(ours.keys() & alone.keys())
+        if name == "depth" or not seeds:
+            continue
+        means = [[mean(list(found)).mean for found in zip(*(side[seed] for seed in seeds))] for side in (ours, alone)]
+        pair = paired(*means)
+        better = sum(ours < alone for ours, alone in zip(*means))
+        rows.append(
+            [
+                ARMS[name].title, str(pair.count), f"{pair.mean:+.4f}", f"{pair.error:.4f}", f"{better}",
+                "yes" if pair.significant else "no",
+            ]
+        )  # fmt: skip
+    if len(rows) == 1:
+        return None
+    return aligned(rows) + "\n\nMeans over the seeds, paired by street; significant: p < 0.05, paired t-test."
+
+
+def streets(scores: Scores, name: str) -> dict[int, list[float]]:
+    """By seed, the Abs Rel of an arm on each held-out street."""
+    found = {seed: scored.get("streets", ()) for (arm, seed), scored in scores.items() if arm == name}
+    return {seed: [look_up(street, ABS_REL.path) for street in each] for seed, each in found.items() if len(each) > 1}

@@ -1,50 +1,65 @@
-"""What the study of Table 1 trains: two scales, the four variants, and further arms, each a change of one setting."""
+"""The trainings of the study of Table 1: two scales, the four variants, and further ones with one changed setting."""
 
 import dataclasses
-import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mtl_depth.config import Config, Data, DepthTask, Evaluation, InstanceTask, Model, SemanticTask, Tasks, Train
+from mtl_depth.config import (
+    Config,
+    Data,
+    DepthTask,
+    Evaluation,
+    InstanceTask,
+    Model,
+    ReconstructionTask,
+    SemanticTask,
+    Tasks,
+    Train,
+)
 
 RATIO = 5.5  # depth : segmentation, of the report
-HELD_OUT_SPLIT = "train"  # a city of a single street lists it as train; nothing is ever trained on this one
+HELD_OUT_SPLIT = "train"  # a city of a single street lists it as train; nothing is ever trained on these
 
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """One size of the study. Two cities are drawn: one to train on, whose last street is the validation street, and a
-    second one of a single street, the held-out one.
+    """One size of the study. Cities are drawn to train on, each with a camera of its own where they vary; the last
+    street of each is left out, and that of the first is the validation street. The held-out streets are cities of a
+    single street each.
 
     Attributes:
-        streets: of the first city, the validation street included.
+        cities: seeds of the cities to train on.
+        streets: of each, the left-out one included.
         frames: drawn on each of them; three quarters get labels.
-        held_out_frames: drawn on the held-out street.
+        held_out: seeds of the held-out streets.
+        held_out_frames: drawn on each of these.
+        variety: whether cameras, light and streets vary.
         drawn: height and width of the drawn pictures, and of the truth that is scored against.
         size: height and width that the networks see.
         train_frames: evenly spaced training clips; 0: all.
         eval_frames: evenly spaced frames of either evaluation; 0: all.
-        width: factor on the channels of the networks.
-        dtype: of the arithmetic inside the networks.
-        encoder_weights: to start from; empty: random.
+        model: the networks.
+        canonical_focal: see `config.DepthTask`.
         motion: of the depth task.
         steps: of each training; None: 20 epochs.
         batch_size: clips of a step.
         learning_rate: until its drop.
         offset_weight: of the instance task, for pixels of the full picture, 1408 wide.
-        announce: whether the speed of a step is measured and told before anything else.
+        announce: whether the speed of a step is measured and printed first.
     """
 
+    cities: tuple[int, ...]
     streets: int
     frames: int
+    held_out: tuple[int, ...]
     held_out_frames: int
+    variety: bool
     drawn: tuple[int, int]
     size: tuple[int, int]
     train_frames: int
     eval_frames: int
-    width: float
-    dtype: str
-    encoder_weights: str
+    model: Model
+    canonical_focal: float | None
     motion: str
     steps: int | None
     batch_size: int
@@ -56,31 +71,35 @@ class Scale:
 SCALES = {
     # The report's experiment. 6 x 2,800 frames x 3/4 with labels: 10,500 to train on, 2,100 to validate on.
     "paper": Scale(
-        streets=6, frames=2800, held_out_frames=2800, drawn=(192, 720), size=(192, 640), train_frames=9000,
-        eval_frames=2000, width=1.0, dtype="bfloat16", encoder_weights="timm/resnet18.tv_in1k", motion="predicted",
-        steps=None, batch_size=8, learning_rate=1e-4, offset_weight=0.01 * 1408 / 640, announce=True,
+        cities=(0,), streets=6, frames=2800, held_out=(1,), held_out_frames=2800, variety=False, drawn=(192, 720),
+        size=(192, 640), train_frames=9000, eval_frames=2000,
+        model=Model(dtype="bfloat16", encoder_weights="timm/resnet18.tv_in1k"), canonical_focal=None,
+        motion="predicted", steps=None, batch_size=8, learning_rate=1e-4, offset_weight=0.01 * 1408 / 640,
+        announce=True,
     ),
-    # What two CPU cores finish in about three hours. Motion is the recorded one: with predicted motion depth collapses
-    # first and needs about ten times the steps, which leaves nothing to compare after this budget.
+    # What two CPU cores finish overnight. Motion is the recorded one: with predicted motion depth collapses first and
+    # needs about ten times the steps, which leaves nothing to compare after this budget.
     "small": Scale(
-        streets=9, frames=90, held_out_frames=150, drawn=(188, 704), size=(96, 320), train_frames=0, eval_frames=0,
-        width=0.25, dtype="float32", encoder_weights="", motion="recorded", steps=1200, batch_size=4,
-        learning_rate=2e-3, offset_weight=0.01 * 1408 / 320, announce=False,
+        cities=tuple(range(200, 212)), streets=5, frames=50, held_out=(300, 301, 302, 303), held_out_frames=60,
+        variety=True, drawn=(128, 416), size=(96, 320), train_frames=0, eval_frames=0,
+        model=Model(encoder="efficientnet_lite0", encoder_weights="imagenet", decoder_width=0.5), canonical_focal=0.5,
+        motion="recorded", steps=1000, batch_size=4, learning_rate=5e-4, offset_weight=0.01 * 1408 / 320,
+        announce=False,
     ),
 }  # fmt: skip
 
 
 def as_it_is(config: Config) -> None:
-    """The change of the variants: none."""
+    """The change of the four variants: none."""
 
 
 class Arm(NamedTuple):
-    """A training of the study; every seed of it starts from the same weights and sees the same batches as the others.
+    """A training of the study; with the same seed, all start from the same weights and see the same batches.
 
     Attributes:
-        title: as a row of a table.
-        tasks: beside depth.
-        change: what is set otherwise than in the variant of the same tasks.
+        title: title of its row in a table.
+        tasks: in addition to depth.
+        change: changes the configuration of the variant with the same tasks.
     """
 
     title: str
@@ -116,6 +135,22 @@ VARIANTS = {
     "instance": Arm("Depth + Instance", ("instance",)),
     "panoptic": Arm("Depth + Semantics + Instance", ("semantic", "instance")),
 }
+
+
+def _report_head(task: str) -> Callable[[Config], None]:
+    def change(config: Config) -> None:
+        getattr(config.tasks, task).head = "report"
+
+    return change
+
+
+def _clips(count: int) -> Callable[[Config], None]:
+    def change(config: Config) -> None:
+        config.data.train_frames = count
+
+    return change
+
+
 _SHORT = {"semantic": "Depth + Semantics", "instance": "Depth + Instance"}
 _SKY, _EDGES, _MOVING = {"left_out": ("sky", "ego vehicle")}, {"semantic_edges": True}, {"moving_overlap": 0.5}
 _BALANCED = {
@@ -138,21 +173,34 @@ _SWITCHED = {
         "Depth + Semantics + Instance, all three", ("semantic", "instance"), _guided(**_SKY, **_EDGES, **_MOVING)
     ),
 }
-ARMS = VARIANTS | _BALANCED | _SWITCHED
+_HEADS = {
+    f"{task}_report_head": Arm(f"{title}, the report's head", (task,), _report_head(task))
+    for task, title in _SHORT.items()
+}
+_FEWER = {
+    f"{name}_{count}": Arm(f"{VARIANTS[name].title}, {count} clips", VARIANTS[name].tasks, _clips(count))
+    for count in (250, 500, 1000)
+    for name in ("depth", "instance")
+}
+_CONTROL = {"reconstruction": Arm("Depth + Reconstruction (no labels)", ("reconstruction",))}
+ARMS = VARIANTS | _CONTROL | _BALANCED | _SWITCHED | _HEADS | _FEWER
 
 
-def configuration(scale: Scale, arm: Arm, *, seed: int, data_dir: pathlib.Path) -> Config:
-    """The run of an arm. Arms of one seed differ by what they name, and by nothing else."""
+def configuration(scale: Scale, arm: Arm, *, seed: int, data_dir: str) -> Config:
+    """The configuration of a training. Those of one seed differ only by what they name."""
     sections = {
-        "depth": DepthTask(weight=RATIO if arm.tasks else 1.0, motion=scale.motion),
+        "depth": DepthTask(
+            weight=RATIO if arm.tasks else 1.0, motion=scale.motion, canonical_focal=scale.canonical_focal
+        ),
         "semantic": SemanticTask() if "semantic" in arm.tasks else None,
         "instance": InstanceTask(offset_weight=scale.offset_weight) if "instance" in arm.tasks else None,
+        "reconstruction": ReconstructionTask() if "reconstruction" in arm.tasks else None,
     }
     config = Config(
         data=Data(
-            data_dir=str(data_dir), size=scale.size, train_frames=scale.train_frames, eval_frames=scale.eval_frames
+            data_dir=data_dir, size=scale.size, train_frames=scale.train_frames, eval_frames=scale.eval_frames
         ),
-        model=Model(width=scale.width, dtype=scale.dtype, encoder_weights=scale.encoder_weights),
+        model=dataclasses.replace(scale.model),
         tasks=Tasks(**sections),
         train=Train(
             steps=scale.steps, batch_size=scale.batch_size, learning_rate=scale.learning_rate, seed=seed,

@@ -11,7 +11,7 @@ from mtl_depth.geometry.rigid import Array, at_least_float32
 
 Scalar = float | int | Float[Array, ""]
 
-_EPSILON = 1e-7  # added to z before the division, as in the published method
+_EPSILON = 1e-7  # added to z before the division, as in Monodepth2
 
 
 def depth_from_disparity(
@@ -22,14 +22,14 @@ def depth_from_disparity(
 
 
 def backproject(depth: Float[Array, "*b h w"], intrinsics: Float[Array, "*b 3 3"]) -> Float[Array, "*b h w 3"]:
-    """Returns depth * K^-1 (x, y, 1): the point (x, y, z) that every pixel sees."""
+    """Returns depth * K^-1 (x, y, 1), the point (x, y, z) at every pixel."""
     return jnp.stack(backproject_planes(depth, intrinsics), axis=-1)
 
 
 def backproject_planes(
     depth: Float[Array, "*b h w"], intrinsics: Float[Array, "*b 3 3"]
 ) -> tuple[Float[Array, "*b h w"], Float[Array, "*b h w"], Float[Array, "*b h w"]]:
-    """`backproject` with x, y and z apart."""
+    """`backproject` with x, y and z as separate arrays."""
     depth, intrinsics = at_least_float32(depth), at_least_float32(intrinsics)
     height, width = depth.shape[-2:]
     fx, skew, cx, fy, cy = _entries(intrinsics)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 Array = jax.Array | np.ndarray
 
-# Below this squared angle the power series serve; above it the closed forms have lost no digits to cancellation.
+# Below this squared angle the power series are used; above it the closed forms do not suffer from cancellation.
 _SERIES_BELOW = 0.1
 _SERIES_TERMS = 8  # the first neglected term is 0.1^8 / 17! = 3e-23
 

@@ -1,4 +1,4 @@
-"""The inverse warp: what the target camera would see, were the scene painted with the source's colours."""
+"""The inverse warp: the target view, reconstructed from the colours of a source image."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ def inverse_warp(
     source_from_target: Float[Array, "*b 4 4"],
     intrinsics: Float[Array, "*b 3 3"],
 ) -> tuple[Float[Array, "*b h w c"], Bool[Array, "*b h w"]]:
-    """Looks up, for every pixel of the target, the colour of its point in the source.
+    """Samples the source image at the projection of every target pixel.
 
     pixel in source = K [R|t] (depth K^-1 pixel in target), both images with the same intrinsics.
 

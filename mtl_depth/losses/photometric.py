@@ -1,7 +1,7 @@
-"""The photometric objective: a depth is right if it lets one frame of a clip explain another.
+"""The photometric objective: depth is learned by warping neighbouring frames into the target and comparing.
 
-Godard et al., "Digging into self-supervised monocular depth estimation", ICCV 2019, sections 3.1 to 3.3. Images are
-[0, 1] and unaugmented. Nothing is computed below float32: half types are promoted.
+Monodepth2 (Godard et al., "Digging Into Self-Supervised Monocular Depth Estimation", ICCV 2019), sections 3.1 to 3.3.
+Images are in [0, 1], without changed colours. Half-precision inputs are promoted to float32.
 """
 
 import functools
@@ -39,7 +39,7 @@ def depth_objective(
     farthest: float | int,
     key: Array | None = None,
 ) -> tuple[Float[Array, ""], Float[Array, "scales"], Bool[Array, "scales b h w"]]:
-    """Returns the depth loss, its mean over scales of (photometric + smoothness), and what it is made of.
+    """Returns the depth loss, the mean over scales of (photometric + smoothness), and its parts.
 
     Args:
       disparities: sigmoid outputs, finest first; scale s is 2^s times smaller than the target.
@@ -49,11 +49,11 @@ def depth_objective(
       intrinsics: of all these images.
       nearest: the depth at disparity 1.
       farthest: the depth at disparity 0.
-      key: for the noise that breaks ties: one key, or one a sample [b]; None for no noise.
+      key: for the noise that breaks ties: one key, or one per sample [b]; None for no noise.
 
     Returns:
-      The loss; the term of every scale, whose mean it is; and `selected`: where a reprojection won over leaving the
-      source as it is (elsewhere the pixel is masked, which still counts in the mean).
+      The loss; the term of every scale, whose mean it is; and `selected`: the pixels where a warped source has a lower
+      error than the unwarped ones (others are masked, but still count in the mean).
     """
     photometric, smoothness, selected = depth_terms(
         disparities, target, sources, source_from_target, intrinsics, nearest=nearest, farthest=farthest, key=key

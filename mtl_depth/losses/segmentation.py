@@ -18,8 +18,8 @@ def cross_entropy(
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Softmax cross-entropy over the pixels whose class is not `ignore`.
 
-    With `hardest` below 1 only the `hardest` share of a picture's valid pixels with the largest loss counts (at least
-    one a picture that has valid pixels): bootstrapping, which keeps road and sky from drowning everything else.
+    With `hardest` below 1, only this share of a picture's valid pixels, those with the largest loss, counts (at least
+    one pixel per picture that has valid ones): bootstrapping, which keeps road and sky from dominating the loss.
     """
     valid = classes != ignore
     errors = optax.softmax_cross_entropy_with_integer_labels(

@@ -1,4 +1,4 @@
-"""Picture files of any kind to arrays, arrays to PNG files, and the changes of size between."""
+"""Reads picture files as arrays, writes arrays as PNG files, and resizes arrays."""
 
 import io
 import pathlib
@@ -15,11 +15,11 @@ from mtl_depth.errors import UserError
 ENDINGS = footage.PICTURE_ENDINGS
 UNITS_PER_METRE = 256.0  # of a 16-bit depth picture, as in KITTI
 _FARTHEST_UNIT = 65535
-FARTHEST_METRES = _FARTHEST_UNIT / UNITS_PER_METRE  # that such a picture holds
+FARTHEST_METRES = _FARTHEST_UNIT / UNITS_PER_METRE  # largest depth that such a picture can store
 
 
 def read(path: str | pathlib.Path, *, white: float | None = None) -> UInt8[np.ndarray, "h w 3"]:
-    """The colours as a person sees them (`tfds_kitti360.pictures.read_picture`, which the builder reads with).
+    """Reads a picture upright, as RGB, with the function that the builder uses (`tfds_kitti360.pictures.read_picture`).
 
     Raises:
         UserError: the file cannot be decoded.
@@ -28,7 +28,7 @@ def read(path: str | pathlib.Path, *, white: float | None = None) -> UInt8[np.nd
 
 
 def from_pil(picture: PIL.Image.Image) -> UInt8[np.ndarray, "h w 3"]:
-    """The colours of an opened picture, as `read` gives them.
+    """The colours of an opened picture, as `read` returns them.
 
     Raises:
         UserError: its file is damaged.
@@ -39,11 +39,11 @@ def from_pil(picture: PIL.Image.Image) -> UInt8[np.ndarray, "h w 3"]:
             return from_deep(np.asarray(upright).astype(np.float32 if upright.mode == "F" else np.uint16))
         return np.asarray(upright.convert("RGB"))
     except (OSError, SyntaxError) as error:
-        raise UserError(f"{picture} cannot be read ({error}); give one that is whole.") from error
+        raise UserError(f"{picture} cannot be read ({error}); give an intact file.") from error
 
 
 def from_deep(samples: UInt16[np.ndarray, "h w *c"] | Float[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "h w 3"]:
-    """The colours of grey or RGB samples of more than 8 bits, as `read` gives those of a file with the same samples."""
+    """The colours of grey or RGB samples of more than 8 bits, as `read` returns them for a file with these samples."""
     ending = ".tiff" if samples.dtype.kind == "f" else ".png"
     _, encoded = cv2.imencode(ending, samples if samples.ndim == 2 else np.ascontiguousarray(samples[..., ::-1]))
     return footage.read_picture(encoded.tobytes(), name="the picture")
@@ -67,12 +67,12 @@ def write_values(path: pathlib.Path, values: UInt8[np.ndarray, "h w"] | UInt16[n
 
 
 def write_depth(path: pathlib.Path, depth: Float[np.ndarray, "h w"], *, units: float = UNITS_PER_METRE) -> None:
-    """Writes depth as a 16-bit PNG of depth x `units`; what is beyond 65535 is stored as 65535: 255.99 m of metres."""
+    """Writes depth as a 16-bit PNG of depth x `units`, at most 65535, which is 255.99 m for the default units."""
     write_values(path, np.clip(np.rint(depth * units), 0, _FARTHEST_UNIT).astype(np.uint16))
 
 
 def units_of_range(depth: Float[np.ndarray, "h w"]) -> float:
-    """The `units` with which a picture of depth without metres fills the 16 bits."""
+    """The `units` with which depth without metric scale uses the range of 16 bits."""
     return _FARTHEST_UNIT / float(depth.max())
 
 
@@ -84,7 +84,7 @@ def _write_bytes(path: pathlib.Path, content: bytes) -> None:
 
 
 def resize(image: Num[np.ndarray, "h w *c"], *, size: tuple[int, int]) -> Num[np.ndarray, "H W *c"]:
-    """The image at `size` = (height, width): the mean of the covered area where it shrinks, bilinear where it grows."""
+    """The image resized to `size` = (height, width): area mean if it gets smaller, bilinear if it gets larger."""
     height, width = size
     if image.shape[:2] == (height, width):
         return image
@@ -93,5 +93,5 @@ def resize(image: Num[np.ndarray, "h w *c"], *, size: tuple[int, int]) -> Num[np
 
 
 def resize_depth(depth: Float[np.ndarray, "h w"], *, size: tuple[int, int]) -> Float[np.ndarray, "H W"]:
-    """The depth map at `size` = (height, width), interpolated in 1 / depth, as disparity is."""
+    """The depth map resized to `size` = (height, width), interpolated in 1 / depth, as disparity is."""
     return 1 / resize(1 / depth, size=size)

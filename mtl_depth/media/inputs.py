@@ -1,4 +1,4 @@
-"""Where pictures to look at come from: a file, a folder, a pattern or a video, read one after the other."""
+"""Finds and reads input pictures: a file, a folder, a pattern or a video, one picture after the other."""
 
 import collections
 import functools
@@ -16,20 +16,20 @@ from mtl_depth.errors import UserError
 from mtl_depth.media import image_files
 
 VIDEO_ENDINGS = footage.FILM_ENDINGS
-USUAL_RATE = 25.0  # frames per second of a video that neither says nor shows it
-_TIMED = 30  # frames whose time stamps tell the rate
+USUAL_RATE = 25.0  # frames per second of a video without a rate and time stamps
+_TIMED = 30  # frames whose time stamps determine the rate
 Answer = np.ndarray | UserError  # uint8 [h w 3] RGB, or the reason why it cannot be read
 
 
 class Footage(NamedTuple):
-    """Pictures in an order.
+    """A sequence of pictures.
 
     Attributes:
-        names: one a picture, unlike each other, without an ending; of a video as many as its header promises.
-        files: where they lie.
+        names: one name per picture, unique and without an extension; for a video as many as its header states.
+        files: the files that they are read from.
         frames: reads them all, each as (index, seconds since the first, picture or the reason why there is none);
-            seconds are 0 where they are no video.
-        rate: pictures a second of a video; None where they are no video.
+            seconds are 0 if they are not from a video.
+        rate: frames per second of a video; None if they are not from a video.
         remark: a sentence about files next to them that are not read, or "".
     """
 
@@ -41,23 +41,29 @@ class Footage(NamedTuple):
 
     @property
     def folder(self) -> pathlib.Path:
-        """Where the first one lies."""
+        """The folder of the first file."""
         return self.files[0].parent
 
     def read(self) -> Iterator[tuple[int, Answer]]:
-        """The pictures without their times."""
+        """Reads the pictures without their times."""
         return ((index, picture) for index, _, picture in self.frames())
 
+    def doubt(self) -> str | None:
+        """Why the order may not be that of time, in a few words, or None."""
+        if pair := footage.interleaved(self.files):
+            return f"the names of several sequences run through one another ({pair[0]}, {pair[1]})"
+        return footage.doubt(self.files)
+
     def name(self, index: int) -> str:
-        """Of a video, frames beyond those that its header promises have names too."""
+        """The name of a picture; in a video also of frames beyond the number that its header states."""
         return self.names[index] if self.rate is None else _frame_name(self.files[0], index)
 
 
 def find(path: str | pathlib.Path) -> Footage:
-    """What `path` names: a picture, a video, a folder of pictures in natural order, or a pattern (a/*.png).
+    """Finds the pictures at `path`: a picture, a video, a folder of pictures in natural order, or a pattern (a/*.png).
 
     Raises:
-        UserError: nothing is there, or nothing that can be read.
+        UserError: there is nothing, or nothing that can be read.
     """
     files, remark = _files(footage.expand(path))
     videos = [file for file in files if file.name.lower().endswith(VIDEO_ENDINGS)]
@@ -71,13 +77,13 @@ def find(path: str | pathlib.Path) -> Footage:
     if videos:
         raise UserError(f"{path} holds {len(videos)} videos, such as {videos[0].name}; give one at a time.")
     kind = "is not a picture or a video" if pathlib.Path(path).is_file() else "holds no picture and no video"
-    raise UserError(f"{path} {kind}; the endings read are {' '.join((*image_files.ENDINGS, *VIDEO_ENDINGS))}.")
+    raise UserError(f"{path} {kind}; the supported extensions are {' '.join((*image_files.ENDINGS, *VIDEO_ENDINGS))}.")
 
 
 def unique_names(files: list[pathlib.Path]) -> list[str]:
-    """Names of the files without their endings, unlike each other on any file system.
+    """Names of the files without their extensions, unique on any file system.
 
-    Where two would be the same, the endings stay (a.png, a.jpg: a_png, a_jpg), and where that does not help, the later
+    Where two would be equal, the extensions are kept (a.png, a.jpg: a_png, a_jpg); if they are still equal, the later
     ones are numbered.
     """
     stems = collections.Counter(_folded(file.stem) for file in files)
@@ -95,7 +101,7 @@ def unique_names(files: list[pathlib.Path]) -> list[str]:
 
 
 def _folded(name: str) -> str:
-    """The same for names that some file systems take for the same: capitals, composed and decomposed accents."""
+    """Maps names that some file systems treat as equal to one key: capitals, composed and decomposed accents."""
     return unicodedata.normalize("NFC", name.casefold())
 
 
@@ -140,7 +146,7 @@ def _frame_name(path: pathlib.Path, index: int) -> str:
 
 
 def _rate(film: footage.Film) -> float:
-    """Frames a second: those that the header says, unless the time stamps of the first frames say something else."""
+    """Frames per second: that of the header, unless the time stamps of the first frames differ from it."""
     times = [seconds for _, seconds, _ in itertools.islice(_read_video(film), _TIMED)]
     if len(times) < 2 or not times[-1] > times[0]:
         return film.rate or USUAL_RATE

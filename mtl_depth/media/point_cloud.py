@@ -1,4 +1,4 @@
-"""Depth to coloured points, and points to PLY files."""
+"""Converts depth to coloured points, and writes points as PLY files."""
 
 import pathlib
 from typing import NamedTuple
@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-FARTHEST_METRES = 80.0  # as in the evaluation; beyond, depth from one picture is a guess
-FARTHEST_MEDIANS = 5.0  # the same where there are no metres: in medians of the picture's depth
+FARTHEST_METRES = 80.0  # as in the evaluation; predictions beyond are unreliable
+FARTHEST_MEDIANS = 5.0  # the same without metric scale, as a multiple of the picture's median depth
 EDGE = 0.06  # two neighbours whose depths differ by more than this share hang in the air between near and far
 
 
@@ -31,14 +31,14 @@ def from_depth(
     farthest: float = np.inf,
     most: int | None = None,
 ) -> PointCloud:
-    """A point for every pixel that is nearer than `farthest` and lies on no edge of depth.
+    """A point for every pixel that is nearer than `farthest` and not at an edge of depth.
 
     Args:
         depth: z; 0 and infinity mean unknown.
         image: colours of the same pixels.
         intrinsics: of the picture, in its pixels; the centre of the first pixel is (0, 0).
         farthest: depth beyond which points are dropped.
-        most: keeps an evenly spaced grid of at most so many pixels; None: all.
+        most: keeps an evenly spaced grid of at most this many pixels; None: all pixels.
     """
     keep = np.isfinite(depth) & (depth > 0) & (depth < farthest) & ~_edges(depth)
     if most is not None:
@@ -53,12 +53,12 @@ def from_depth(
 
 
 def farthest(depth: Float[np.ndarray, "h w"], *, metric: bool) -> float:
-    """Depth beyond which a cloud has no point by default."""
+    """The depth beyond which a cloud has no points by default."""
     return FARTHEST_METRES if metric else FARTHEST_MEDIANS * float(np.median(depth))
 
 
 def stride(size: tuple[int, int], most: int) -> int:
-    """Distance of the pixels on the densest grid that has at most `most` of them."""
+    """The spacing of the densest grid with at most `most` pixels."""
     step = max(1, int(np.sqrt(size[0] * size[1] / most)))
     while -(-size[0] // step) * -(-size[1] // step) > most:
         step += 1
@@ -66,7 +66,7 @@ def stride(size: tuple[int, int], most: int) -> int:
 
 
 def _edges(depth: Float[np.ndarray, "h w"]) -> np.ndarray:
-    """Pixels beside a step in depth, where interpolation has put points between near and far; bool [h w]."""
+    """Pixels next to a step in depth, where interpolation creates points between near and far; bool [h w]."""
     edge = np.zeros(depth.shape, bool)
     for axis in (0, 1):
         near, far = np.sort(np.stack([np.delete(depth, 0, axis), np.delete(depth, -1, axis)]), axis=0)

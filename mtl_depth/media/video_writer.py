@@ -1,4 +1,4 @@
-"""Pictures, frame after frame, to a WebM file (VP9), which browsers play."""
+"""Writes pictures as a WebM file (VP9), which browsers play."""
 
 import contextlib
 import os
@@ -15,26 +15,26 @@ from jaxtyping import UInt8
 from mtl_depth.errors import UserError
 from mtl_depth.media.visualize import fit
 
-_LONGEST = 4096  # pixels of a side; more is not played everywhere
+_LONGEST = 4096  # pixels per side; larger videos are not played everywhere
 
 
 class Film:
-    """A video of constant rate whose frames are pictures one above the other; it is at its place when closed."""
+    """A video of constant rate whose frames are pictures one above the other; the file appears when it is closed."""
 
     def __init__(self, path: pathlib.Path, rate: float):
-        """Writes to `path` with `rate` frames per second."""
+        """Opens a video at `path` with `rate` frames per second."""
         self._path, self._rate, self._writer, self._size = path, rate, None, (0, 0)
         self._folder = tempfile.TemporaryDirectory(prefix="film_")  # its name can be given to OpenCV, any other cannot
         self._ahead, self._written = None, 0
         self.repeated, self.left_out = 0, 0
 
     def add(self, shown: Sequence[UInt8[np.ndarray, "_ _ 3"]], *, seconds: float | None = None) -> None:
-        """Appends a frame; every picture is brought to the size of the very first one.
+        """Appends a frame; every picture is resized to the size of the very first one.
 
         Args:
             shown: the pictures.
-            seconds: when the frame is shown; it is repeated, or the one before is left out, where the rate asks for it
-                (`repeated`, `left_out`). None: right after the one before.
+            seconds: when the frame is shown; to keep the constant rate it is repeated, or the one before is left out
+                (`repeated`, `left_out`). None: directly after the one before.
 
         Raises:
             UserError: OpenCV was built without an encoder.
@@ -70,7 +70,7 @@ class Film:
         with _silenced():
             writer = cv2.VideoWriter(self._part, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"VP90"), self._rate, size)
         if not writer.isOpened():
-            raise UserError(f"{self._path} cannot be written: OpenCV has no VP9 encoder here; leave video out.")
+            raise UserError(f"{self._path} cannot be written: this OpenCV has no VP9 encoder; leave out video.")
         return writer
 
     def _write(self, times: int) -> None:
@@ -81,7 +81,7 @@ class Film:
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-    """Within it nothing reaches the screen: OpenCV warns of a tag that WebM does not have, and writes the right one."""
+    """Suppresses all output: OpenCV warns about a tag that WebM does not have, although it writes the right one."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

@@ -1,7 +1,7 @@
-"""Arrays to uint8 RGB pictures, in one look.
+"""Draws arrays as uint8 RGB pictures, in one style.
 
 Near is bright, unknown is black; label colours are an argument (uint8 [256 3] by label id). OpenCV, which is not
-needed to train, is imported where it is used.
+needed for training, is imported where it is used.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from jaxtyping import Bool, Float, Integer, Num, UInt8
 Picture = UInt8[np.ndarray, "h w 3"]
 INK, PAPER = (40, 40, 40), 255  # captions and gaps of a figure
 _MARGIN = 6  # pixels between the pictures of a figure
-_TALLEST = 4  # height of a figure's column by its width; higher pictures are made narrower
+_TALLEST = 4  # largest height / width of a figure's column; taller pictures are made narrower
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 80, 150)  # metres on the legend
 
 
 def to_uint8(image: Float[np.ndarray, "*b h w 3"] | UInt8[np.ndarray, "*b h w 3"]) -> UInt8[np.ndarray, "*b h w 3"]:
-    """Colours in [0, 1] as bytes; bytes stay."""
+    """Converts colours in [0, 1] to bytes; bytes are returned unchanged."""
     if image.dtype == np.uint8:
         return image
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
 def color_map(values: Float[np.ndarray, "h w"]) -> Picture:
-    """Numbers in [0, 1] from black over magenta to pale yellow (magma); others are clipped, NaN is 0."""
+    """Maps numbers in [0, 1] to the colours of magma, black to pale yellow; others are clipped, and NaN counts as 0."""
     import cv2
 
     grey = np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
@@ -32,7 +32,7 @@ def color_map(values: Float[np.ndarray, "h w"]) -> Picture:
 
 
 def disparity_picture(disparity: Float[np.ndarray, "h w"], *, largest: float | None = None) -> Picture:
-    """Disparity of any unit; `largest` is the brightest (by default the 95th percentile of what is above zero)."""
+    """Colours disparity of any unit; `largest` is the brightest (default: the 95th percentile of positive values)."""
     known = np.isfinite(disparity) & (disparity > 0)
     if largest is None:
         largest = float(np.percentile(disparity[known], 95)) if known.any() else 1.0
@@ -42,15 +42,15 @@ def disparity_picture(disparity: Float[np.ndarray, "h w"], *, largest: float | N
 def depth_picture(
     depth: Float[np.ndarray, "h w"], *, nearest: float | None = None, legend: bool = False, unit: str = " m"
 ) -> Picture:
-    """Depth coloured by its inverse, as the eye judges it.
+    """Colours depth by its inverse.
 
-    A sparse map (most pixels unknown, 0) is drawn with dots of 3 x 3 pixels, or the scan would hardly be seen.
+    A sparse map (most pixels unknown, 0) is drawn with dots of 3 x 3 pixels, so that a laser scan is visible.
 
     Args:
-        depth: any unit, 0 or below for unknown.
-        nearest: depth of the brightest colour; by default the 5th percentile of what is known.
-        legend: draws a bar with ticks in the unit of depth along the right edge.
-        unit: behind the numbers of the legend; empty where depth is up to scale.
+        depth: in any unit, 0 or below for unknown.
+        nearest: depth of the brightest colour; by default the 5th percentile of known depth.
+        legend: whether to draw a bar with ticks in the unit of depth along the right edge.
+        unit: text after the numbers of the legend; empty if depth is up to scale.
     """
     known = np.isfinite(depth) & (depth > 0)
     inverse = np.where(known, 1 / np.where(known, depth, 1), 0).astype(np.float32)
@@ -70,7 +70,7 @@ def _with_legend(picture: Picture, nearest: float, unit: str) -> Picture:
     bar, top, bottom = max(6, width // 52), height // 10, height - height // 10
     picture = picture.copy()
     left = width - 5 * bar
-    picture[max(0, top - bar) : bottom + bar, left - 4 :] //= 3  # white figures can be read on it, whatever lies below
+    picture[max(0, top - bar) : bottom + bar, left - 4 :] //= 3  # dark, so that white text is legible
     picture[top:bottom, left : left + bar] = color_map(np.linspace(1, 0, bottom - top)[:, None] * np.ones((1, bar)))
     cv2.rectangle(picture, (left - 1, top - 1), (left + bar, bottom), (255, 255, 255), 1)
     lowest = None
@@ -87,7 +87,7 @@ def _with_legend(picture: Picture, nearest: float, unit: str) -> Picture:
 def label_picture(
     labels: Integer[np.ndarray, "*b h w"], palette: UInt8[np.ndarray, "256 3"]
 ) -> UInt8[np.ndarray, "*b h w 3"]:
-    """Label ids in the colours of their classes; ids outside 0 to 255 are black."""
+    """Colours label ids by class; ids outside 0 to 255 are black."""
     known = (labels >= 0) & (labels < len(palette))
     return np.where(known[..., None], palette[np.where(known, labels, 0)], np.uint8(0))
 
@@ -99,19 +99,19 @@ def instance_picture(
     image: UInt8[np.ndarray, "_ _ 3"] | None = None,
     opacity: float = 0.65,
 ) -> Picture:
-    """Instances (label id * 1000 + number) in distinct shades about their class colour, with light outlines.
+    """Draws instances (label id * 1000 + number) in distinct shades of their class colour, with light outlines.
 
     Pixels of value 0 show the image; number 0 of a class has the class colour itself and no outline.
 
     Args:
         values: raw values.
         palette: colour of every label id.
-        image: what lies below, of any size; black by default.
-        opacity: of the colours over the image.
+        image: the background, of any size; black by default.
+        opacity: opacity of the colours over the image.
     """
     below = np.zeros((*values.shape, 3)) if image is None else fit(image, values.shape).astype(np.float64)
     number = values % 1000
-    # Multiples of irrational numbers fill the cube of shades evenly, whatever the number of instances.
+    # Multiples of irrational numbers fill the space of shades evenly for any number of instances.
     brightness, *hue = np.moveaxis(
         number[..., None] * np.array([0.6180340, 0.7548777, 0.5698403, 0.8566749]) % 1, -1, 0
     )
@@ -135,13 +135,13 @@ def _outline(values: Integer[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
 
 
 def mask_picture(mask: Bool[np.ndarray, "h w"], image: UInt8[np.ndarray, "_ _ 3"]) -> Picture:
-    """The image where the mask holds, darkened elsewhere."""
+    """The image where the mask is true, darkened elsewhere."""
     image = fit(image, mask.shape)
     return np.where(mask[..., None], image, image // 4)
 
 
 def fit(picture: UInt8[np.ndarray, "_ _ 3"], size: tuple[int, int]) -> Picture:
-    """The picture at `size` = (height, width): averaged where it shrinks, interpolated where it grows."""
+    """The picture resized to `size` = (height, width): averaged if it gets smaller, interpolated if it gets larger."""
     if picture.shape[:2] == tuple(size):
         return picture
     import cv2
@@ -151,16 +151,15 @@ def fit(picture: UInt8[np.ndarray, "_ _ 3"], size: tuple[int, int]) -> Picture:
 
 
 def figure(rows: Sequence[Sequence[Num[np.ndarray, "_ _ 3"]]], captions: Sequence[str], *, width: int = 480) -> Picture:
-    """A grid of pictures on white, each row under its caption (the report's figure 2: a column a frame).
+    """A grid of pictures on white, each row below its caption, with one column per frame, as in the report's figure 2.
 
-    Pictures of any size: each is brought to `width` pixels, and to the height that the first row's picture of its
-    column has at that width; where that is above 4 x `width`, both are less. A shorter row leaves its last places
-    white.
+    Pictures of any size are resized to a width of `width` and to the height that the first picture of their column has
+    at that width; pictures taller than 4 x `width` are made narrower. In a shorter row the last cells stay white.
 
     Args:
         rows: uint8 RGB pictures.
-        captions: one a row; an empty one takes no space.
-        width: of a column in pixels.
+        captions: one per row; an empty one takes no space.
+        width: width of a column in pixels.
     """
     import cv2
 

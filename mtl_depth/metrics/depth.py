@@ -26,7 +26,7 @@ def depth_errors(
     farthest: float | int = 80.0,
     crop: str | None = None,
 ) -> dict[str, float] | None:
-    """Compares a predicted depth map with the measured one in float64, over the pixels where nearest < gt < farthest.
+    """Errors of a predicted depth map, over the pixels where nearest < gt < farthest.
 
     Args:
       gt: measured depth, metres; anything outside the range counts as not measured.
@@ -54,11 +54,18 @@ def depth_errors(
 
 
 def summarise_ratios(ratios: Sequence[float]) -> dict[str, float]:
-    """Median over frames, and spread: half the width of the middle 68 % of them; {} without any."""
+    """The median over frames, and the spread, half the width of the central 68 %; {} without frames."""
     if not len(ratios):
         return {}
     low, middle, high = np.percentile(ratios, (16, 50, 84))
     return {"median": float(middle), "spread": float(high - low) / 2}
+
+
+def correlation(gt: Real[np.ndarray, "n"], prediction: Real[np.ndarray, "n"]) -> float:
+    """Pearson's correlation of the logarithms of two depths; 0 where one of them is constant."""
+    gt, prediction = np.log(np.asarray(gt, np.float64)), np.log(np.asarray(prediction, np.float64))
+    spread = gt.std() * prediction.std()
+    return float(np.mean((gt - gt.mean()) * (prediction - prediction.mean())) / spread) if spread else 0.0
 
 
 def point_errors(
@@ -96,14 +103,14 @@ def point_errors(
 
 
 def frame_sums(errors: Mapping[str, float] | None) -> dict[str, np.ndarray]:
-    """One frame's errors as (total, count), which merge by addition; None (no valid pixel) counts nothing."""
+    """One frame's errors as (total, count), which merge by addition; None (no valid pixel) has a count of 0."""
     if errors is None:
         return {"total": np.zeros(len(NAMES)), "count": np.zeros((), np.int64)}
     return {"total": np.array([errors[name] for name in NAMES], np.float64), "count": np.ones((), np.int64)}
 
 
 def mean_errors(sums: Mapping[str, Any]) -> dict[str, float]:
-    """Merged sums -> the mean over the frames that had valid pixels; {} where none had."""
+    """The mean over the frames that have valid pixels, from merged sums; {} if none has."""
     if not sums["count"]:
         return {}
     return dict(zip(NAMES, (sums["total"] / sums["count"]).tolist()))
@@ -112,7 +119,7 @@ def mean_errors(sums: Mapping[str, Any]) -> dict[str, float]:
 def trivial_depths(
     depths: Iterable[Real[np.ndarray, "h w"]], *, nearest: float | int = 1e-3, farthest: float | int = 80.0
 ) -> dict[str, Any]:
-    """What one can say without looking, learned from the depths of the training images, all of one size.
+    """Predictions that do not depend on the input, from the depth maps of the training images, all of one size.
 
     Returns:
       `constant`: the mean of all valid depths, metres. `mean_image` [h w]: the mean of each pixel's valid depths; a

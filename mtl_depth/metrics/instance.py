@@ -9,17 +9,17 @@ from jaxtyping import Float, Int
 from mtl_depth.metrics.overlap import Overlaps
 
 THRESHOLDS = np.arange(50, 100, 5) / 100  # of IoU, to be exceeded
-SMALLEST = 100.0  # weighted pixels; smaller true instances are not asked for
-TRUE, FALSE, IGNORED = 1, 0, -1  # what a prediction is at a threshold
+SMALLEST = 100.0  # weighted pixels; smaller true instances are ignored
+TRUE, FALSE, IGNORED = 1, 0, -1  # outcome of a prediction at a threshold
 
 
 class Detections(NamedTuple):
-    """What became of the predictions and truths of one class in one picture.
+    """The matches of the predictions and true instances of one class in one picture.
 
     Attributes:
         outcomes: `TRUE`, `FALSE` or `IGNORED` for every prediction and threshold, [p thresholds].
-        missed: true instances without a match at each threshold, [thresholds].
-        truths: number of true instances that are asked for.
+        missed: number of true instances without a match at each threshold, [thresholds].
+        truths: number of true instances that are not ignored.
     """
 
     outcomes: Int[np.ndarray, "p thresholds"]
@@ -41,7 +41,7 @@ def detections(overlaps: Overlaps, scores: Float[np.ndarray, "p"], *, smallest: 
     excused = overlaps.void + overlaps.intersections[~asked].sum(axis=0)
     share = excused / np.maximum(overlaps.guess_areas, np.finfo(float).tiny)
 
-    seen = overlaps.guess_areas > 0  # one that covers no confident pixel does not exist
+    seen = overlaps.guess_areas > 0  # a prediction without a confident pixel does not count
     outcomes = np.full((len(scores), len(THRESHOLDS)), IGNORED)
     missed = np.zeros(len(THRESHOLDS), np.int64)
     for index, threshold in enumerate(THRESHOLDS):

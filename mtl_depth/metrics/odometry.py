@@ -1,4 +1,4 @@
-"""How predicted motion follows the recorded one: errors of short snippets, and drift over hundreds of metres.
+"""Errors of predicted motion: trajectory errors of short snippets, and drift over hundreds of metres.
 
 Motions are second_from_first of consecutive frames [n 4 4]; a path is first_from_camera [n + 1, 4 4], metres where the
 motion is metric. Plain numpy in float64.
@@ -26,7 +26,7 @@ def path(motions: Float[np.ndarray, "n 4 4"]) -> Float[np.ndarray, "n+1 4 4"]:
 def snippet_errors(
     predicted: Float[np.ndarray, "n 4 4"], recorded: Float[np.ndarray, "n 4 4"], *, frames: int = SNIPPET
 ) -> Float[np.ndarray, "snippets"]:
-    """Absolute trajectory error of every run of `frames` frames; none where there are fewer.
+    """Absolute trajectory error of every snippet of `frames` consecutive frames; empty if there are fewer.
 
     Both start at the origin, the predicted positions p are scaled by sum(g p) / sum(p^2) to the recorded ones g, and
     the error is |s p - g| / frames, metres: the root of the sum of squares over all coordinates, divided by the number
@@ -40,7 +40,7 @@ def snippet_errors(
 
 
 def _scale(ours: Float[np.ndarray, "n 3"], true: Float[np.ndarray, "n 3"]) -> float:
-    """What brings our positions nearest to the true ones by least squares, both from the origin."""
+    """The least-squares factor from our positions to the true ones, both relative to the origin."""
     squared = (ours**2).sum()
     return float((true * ours).sum() / squared) if squared > 0 else 0.0
 
@@ -52,7 +52,7 @@ def drift(
     lengths: Sequence[int] = LENGTHS,
     align_scale: bool = True,
 ) -> dict[str, Any]:
-    """KITTI's drift by the library evo: t_rel in percent, r_rel in degrees per 100 m, over all stretches of a length.
+    """KITTI's drift, computed by evo: t_rel in percent and r_rel in degrees per 100 m, over all segments of a length.
 
     Args:
         predicted: of one uninterrupted drive.

@@ -1,4 +1,4 @@
-"""How the instances of a truth map and of a prediction overlap, every pixel weighted by its confidence."""
+"""Overlaps between the instances of a truth map and of a prediction, with pixels weighted by confidence."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Integer
 
 
 class Overlaps(NamedTuple):
-    """One picture.
+    """The overlaps in one picture.
 
     Attributes:
         truths: raw values of the true instances, [t].
@@ -54,7 +54,7 @@ def map_overlaps(
 
 
 def _compact(values: Integer[np.ndarray, "h w"]) -> tuple[Integer[np.ndarray, "n"], Integer[np.ndarray, "h*w"]]:
-    """The values that occur, rising, and the place of every pixel's among them."""
+    """The distinct values in ascending order, and the index of every pixel's value among them."""
     flat = values.ravel()
     occurring = np.flatnonzero(np.bincount(flat))
     place = np.zeros(occurring[-1] + 1, np.int64)

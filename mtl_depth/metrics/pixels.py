@@ -36,7 +36,7 @@ def confusions(
 ) -> Float[Array, "b side side"]:
     """Sums of `weight` of every frame by true class (row) and predicted class (column).
 
-    What is not in 0 .. `classes` - 1 goes to the last row, of void, or to the last column.
+    Values outside 0 .. `classes` - 1 are counted in the last row (void) or the last column.
     """
     frames, height, _ = truth.shape
     side = classes + 1
@@ -66,7 +66,7 @@ def check_confidence(confidence: Num[np.ndarray, "b h w"], labels: Integer[np.nd
 
 
 def with_rows(values: Num[np.ndarray, "b h w"], rows: int) -> Num[np.ndarray, "n h w"]:
-    """The batch with as many frames of zeros behind it as make `rows`."""
+    """The batch, padded to `rows` frames with zeros."""
     if len(values) == rows:
         return values
     return np.concatenate([values, np.zeros((rows - len(values), *values.shape[1:]), values.dtype)])

@@ -1,7 +1,7 @@
-"""The measured pixels of many frames at once, on the device, filled up to one number a frame.
+"""Depth errors of many frames at once, on the device, at the measured pixels only.
 
-Of half a million pixels a laser scan measures twenty thousand, so nothing but these is interpolated, sorted and
-compared (`metrics.depth.point_errors`).
+The results equal those of `metrics.depth.depth_errors`, the reference. A laser scan measures twenty thousand of half a
+million pixels, so only these are interpolated and compared, padded to the same number in every frame.
 """
 
 from typing import Any, NamedTuple
@@ -18,8 +18,8 @@ class Points(NamedTuple):
     """The measured pixels of a batch.
 
     Attributes:
-        place: row * width + column of the truth, [b n]; 0 where filled up.
-        depth: metres, [b n]; 0 where filled up.
+        place: row * width + column of the truth, [b n]; 0 for padding.
+        depth: metres, [b n]; 0 for padding.
     """
 
     place: Any
@@ -36,7 +36,7 @@ def measured_points(
 ) -> Points:
     """The pixels where nearest < depth < farthest, inside the crop (see `depth_errors`).
 
-    The number a frame is a power of two, so that few shapes are compiled; `frames` without truth fill up the batch.
+    Their number per frame is padded to a power of two, so that few shapes are compiled, and the batch to `frames`.
     """
     found = []
     for depth in depths:
@@ -54,7 +54,7 @@ def measured_points(
 def bilinear_at(
     values: Float[Array, "b h w"], place: Int[Array, "b n"], *, size: tuple[int, int]
 ) -> Float[Array, "b n"]:
-    """What `image.resize_bilinear(values, size=size)` has at the places (row * width + column of that size)."""
+    """The values of `image.resize_bilinear(values, size=size)` at the places (row * width + column of that size)."""
     row, column = place // size[1], place % size[1]
     (top, down), (left, right) = (
         (jnp.asarray(low)[index], jnp.asarray(share)[index])
@@ -98,7 +98,7 @@ def _median(values: Float[Array, "b n"], known: Bool[Array, "b n"]) -> Float[Arr
 
 
 def between(new: int, old: int) -> tuple[np.ndarray, np.ndarray]:
-    """For every new pixel the old one before its centre and the share of the next (half-pixel rule, edges repeated)."""
+    """For every new pixel, the old one before its centre and the weight of the next (half-pixel centres, clamped)."""
     position = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     before = np.clip(position.astype(np.int32), 0, max(old - 2, 0)).astype(np.int32)
     return before, (position - before).astype(np.float32)

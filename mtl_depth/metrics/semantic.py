@@ -7,10 +7,10 @@ from jaxtyping import Float, Integer
 
 
 def ious(matrix: Float[np.ndarray, "classes classes+1"], groups: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
-    """tp / (tp + fp + fn) of every group of classes, a group being a class or a category.
+    """IoU = tp / (tp + fp + fn) of every group of classes, such as a single class or a category.
 
-    Only pixels whose true class is in one of the groups count. A group that is neither true nor predicted on them has
-    no IoU and is left out; one that is only predicted has 0.
+    Only pixels whose true class is in one of the groups count. A group that is neither true nor predicted on them is
+    left out; one that is only predicted has 0.
     """
     scored = [index for members in groups.values() for index in members]
     found = {}
@@ -24,11 +24,11 @@ def ious(matrix: Float[np.ndarray, "classes classes+1"], groups: Mapping[str, tu
 
 
 def mean(scores: Mapping[str, float]) -> float:
-    """The unweighted mean over classes; the classes that have no score are not in `scores`."""
+    """The unweighted mean over the classes in `scores`."""
     return float(np.mean(list(scores.values())))
 
 
 def majority(counts: Integer[np.ndarray, "h w classes"]) -> Integer[np.ndarray, "h w"]:
-    """The most frequent class of every pixel; pixels that were never labelled take the most frequent of all."""
+    """The most frequent class of every pixel; pixels without any label take the most frequent class overall."""
     best = counts.argmax(axis=-1)
     return np.where(counts.any(axis=-1), best, counts.sum(axis=(0, 1)).argmax())

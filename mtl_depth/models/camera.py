@@ -1,4 +1,4 @@
-"""The focal length as a parameter, for videos whose camera nobody measured."""
+"""The focal length as a parameter, for videos from an uncalibrated camera."""
 
 import math
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from jaxtyping import Array, Float
 
 
 class FocalScale(nn.Module):
-    """One factor on fx and fy of all frames, learned as its logarithm; it starts at 1, the intrinsics as given.
+    """One factor on fx and fy of all frames, learned as its logarithm; it starts at 1, the given intrinsics.
 
-    Tied, because pixels are square or their ratio is known, and the principal point stays: with it free too, depth and
-    motion could explain a street in too many ways (Gordon et al., "Depth from Videos in the Wild", ICCV 2019, learn
-    all four from many cameras). What tells the focal length from depth is rotation: driving straight on says nothing.
+    fx and fy share the factor, because pixels are square or their ratio is known. The principal point is not learned:
+    depth and motion could then explain a street in too many ways (Gordon et al., "Depth from Videos in the Wild", ICCV
+    2019, learn all four from many cameras). The focal length can only be learned where the camera rotates.
     """
 
     @nn.compact
@@ -24,12 +24,12 @@ class FocalScale(nn.Module):
 
 
 def focal_scale(params: Mapping[str, Any]) -> float:
-    """The learned factor among a network's parameters; 1 where none is learned."""
+    """The learned factor among a network's parameters; 1 if it is not learned."""
     return math.exp(float(jax.device_get(params["camera"]["log_focal_scale"]))) if "camera" in params else 1.0
 
 
 def describe(params: Mapping[str, Any], focal: float, *, width: int) -> dict[str, float]:
-    """What to log of a learned focal length; nothing where none is learned.
+    """The values to log for a learned focal length; {} if it is not learned.
 
     Args:
         params: of the network.

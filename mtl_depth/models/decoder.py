@@ -1,4 +1,4 @@
-"""U-Net decoder: encoder features to maps at five sizes, up to that of the image."""
+"""U-Net decoder: from encoder features to feature maps at five sizes, up to that of the image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,12 +13,12 @@ CHANNELS = (16, 32, 64, 128, 256)
 
 
 class Decoder(nn.Module):
-    """From the deepest features: convolve, double the size, join the encoder's features of that size, convolve.
+    """From the deepest features on: convolve, double the size, concatenate the encoder's features, convolve.
 
     Attributes:
         width: factor on every channel count.
-        dtype: type that it computes in.
-        least_channels: of every map, however narrow the network: what must tell many classes apart needs them.
+        dtype: type of the computations.
+        least_channels: minimum channels of every map, which segmentation of many classes needs in narrow networks.
     """
 
     width: float = 1.0
@@ -27,7 +27,7 @@ class Decoder(nn.Module):
 
     @nn.compact
     def __call__(self, features: Sequence[Float[Array, "b _ _ _"]]) -> tuple[Float[Array, "b _ _ _"], ...]:
-        """Maps of 1, 1/2, ... 1/16 of the image's size, in this order.
+        """Returns maps at 1, 1/2, ... 1/16 of the image's size, in this order.
 
         Args:
             features: of the encoder, finest first (strides 2 to 32).

@@ -1,4 +1,4 @@
-"""Depthwise convolution as a pure function, with a gradient of its own. Kernels are height, width, 1, channels.
+"""Depthwise convolution as a pure function with its own gradient. Kernels are height, width, 1, channels.
 
 XLA's grouped convolution, which serves elsewhere, takes 20 to 50 times as long on a CPU as sums of shifted maps.
 """
@@ -40,7 +40,7 @@ def convolve_depthwise(
 def correlate_grouped(
     x: Float[Array, "b h w c"], kernel: Float[Array, "n n 1 c"], stride: int, padding: tuple[tuple[int, int], ...]
 ) -> Float[Array, "b p q c"]:
-    """The correlation by XLA."""
+    """The correlation by XLA's grouped convolution."""
     return jax.lax.conv_general_dilated(
         x, kernel, (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=x.shape[3]
     )
@@ -50,13 +50,19 @@ def correlate_grouped(
 def correlate_shifted(
     x: Float[Array, "b h w c"], kernel: Float[Array, "n n 1 c"], stride: int, padding: tuple[tuple[int, int], ...]
 ) -> Float[Array, "b p q c"]:
-    """The same as a sum of shifted maps over the kernel's taps."""
+    """The correlation as a sum of shifted maps over the kernel's taps.
+
+    Pictures are a loop, here and in the gradients: XLA computes a loop's inputs and results once. Otherwise it fuses
+    the sum into everything that reads it, a BatchNorm's mean and its variance for example, and computes it anew there.
+    """
     size = kernel.shape[0]
-    rows, columns = (
-        (side + before + after - size) // stride + 1 for side, (before, after) in zip(x.shape[1:3], padding)
-    )
-    terms = (kernel[tap] * shifted for tap, shifted in _shifted(_wide(_pad(x, padding)), size, stride, (rows, columns)))
-    return functools.reduce(jnp.add, terms).astype(x.dtype)
+    shape = tuple((side + before + after - size) // stride + 1 for side, (before, after) in zip(x.shape[1:3], padding))
+
+    def convolved(picture):
+        shifted = _shifted(_wide(_pad(picture[None], padding)), size, stride, shape)
+        return functools.reduce(jnp.add, (kernel[tap] * maps for tap, maps in shifted))[0].astype(x.dtype)
+
+    return jax.lax.map(convolved, x)
 
 
 def _forward(x, kernel, stride, padding):
@@ -65,36 +71,45 @@ def _forward(x, kernel, stride, padding):
 
 def _backward(stride, padding, saved, gradient):
     x, kernel = saved
-    return _input_gradient(x, kernel, gradient, stride, padding), _kernel_gradient(x, kernel, gradient, stride, padding)
+    of_input = jax.lax.map(lambda maps: _input_gradient(maps, kernel, stride, padding), (x[:, None], gradient[:, None]))
+    return of_input[:, 0], _kernel_gradient(x, kernel, gradient, stride, padding)
 
 
 correlate_shifted.defvjp(_forward, _backward)
 
 
 def _kernel_gradient(x, kernel, gradient, stride, padding):
-    """For each tap the sum over all pixels of shifted map times gradient.
+    """The gradient of the kernel: for each tap, the sum over all pixels of shifted map times gradient.
 
     Parts of the batch are added up first and pixels by a product with ones: XLA's reductions would write the product
-    of the two maps to memory for every tap.
+    of the two maps to memory for every tap. Rows of taps are a loop, so that whatever made the gradient is
+    not computed anew for every tap.
     """
     size, batch, channels = kernel.shape[0], x.shape[0], x.shape[3]
     parts = max(count for count in range(1, _PARTS + 1) if batch % count == 0)
     padded, gradients = _wide(_pad(x, padding)), jnp.split(_wide(gradient), parts)
-    sums = []
-    for _, shifted in _shifted(padded, size, stride, gradient.shape[1:3]):
-        products = (a * b for a, b in zip(jnp.split(shifted, parts), gradients, strict=True))
-        total = functools.reduce(jnp.add, products).reshape(-1, channels)
-        sums.append(jnp.ones(len(total), total.dtype) @ total)
-    return jnp.stack(sums).reshape(kernel.shape).astype(kernel.dtype)
+    rows, columns = (stride * (count - 1) + 1 for count in gradient.shape[1:3])
+
+    def taps_of(row):
+        lines = jax.lax.dynamic_slice_in_dim(padded, row, rows, axis=1)[:, ::stride]
+        sums = []
+        for column in range(size):
+            shifted = lines[:, :, column : column + columns : stride]
+            products = (a * b for a, b in zip(jnp.split(shifted, parts), gradients, strict=True))
+            total = functools.reduce(jnp.add, products).reshape(-1, channels)
+            sums.append(jnp.ones(len(total), total.dtype) @ total)
+        return jnp.stack(sums)
+
+    return jax.lax.map(taps_of, jnp.arange(size)).reshape(kernel.shape).astype(kernel.dtype)
 
 
-def _input_gradient(x, kernel, gradient, stride, padding):
+def _input_gradient(maps, kernel, stride, padding):
     """A depthwise convolution of the gradient for each phase of the pixels of `x`.
 
     Row m gets from result row p through tap i where m + before = p * stride + i. So the rows of phase r, m = q * stride
     + r, get from p = q + (r + before - i) / stride through the taps for which this is whole. Columns alike.
     """
-    size = kernel.shape[0]
+    (x, gradient), size = maps, kernel.shape[0]
     taps = [
         [
             [(i, (r + before - i) // stride) for i in range(size) if (r + before - i) % stride == 0]
@@ -126,7 +141,7 @@ def _input_gradient(x, kernel, gradient, stride, padding):
 def _shifted(
     padded: Float[Array, "b h w c"], size: int, stride: int, shape: tuple[int, int]
 ) -> Iterator[tuple[tuple[int, int, int], Float[Array, "b p q c"]]]:
-    """For each tap (i, j, 0) the pixels that it meets."""
+    """For each tap (i, j, 0) of the kernel, the pixels that it is multiplied by."""
     rows, columns = (stride * (count - 1) + 1 for count in shape)
     for i, j in itertools.product(range(size), range(size)):
         yield (i, j, 0), padded[:, i : i + rows : stride, j : j + columns : stride]
@@ -138,7 +153,7 @@ def _wide(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def _pad(x: Float[Array, "b h w c"], padding: tuple[tuple[int, int], ...]) -> Float[Array, "b _ _ c"]:
-    """`x` between zeros, as a map in memory: made inside the sums it takes twice as long."""
+    """`x` padded with zeros, as an array in memory: padding inside the sums takes twice as long."""
     for axis, (before, after) in enumerate(padding, start=1):
         zeros = [jnp.zeros((*x.shape[:axis], count, *x.shape[axis + 1 :]), x.dtype) for count in (before, after)]
         x = jnp.concatenate([zeros[0], x, zeros[1]], axis=axis)

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite encoder: an image to features at five strides, for little arithmetic on a CPU."""
+"""EfficientNet-Lite encoder: features of an image at five strides, with few operations, which suits a CPU."""
 
 import math
 from typing import Any, NamedTuple
@@ -46,7 +46,7 @@ _ENDS = (0, 1, 2, 4, 6)  # the last stage of each stride
 
 
 class Arithmetic(NamedTuple):
-    """In what networks of these shapes differ according to who trained them; weights need that of their training.
+    """Details in which published networks of the same shapes differ; weights need those that they were trained with.
 
     Attributes:
         one_sided: the smaller half of an odd number of padded rows comes first, none for stride 2 and a 3x3 kernel.
@@ -143,7 +143,7 @@ class EfficientNetEncoder(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """A 1x1 convolution to more channels, a depthwise one, a 1x1 one to few, next to a shortcut where the shape stays.
+    """A 1x1 convolution to more channels, a depthwise one, a 1x1 one to fewer, and a shortcut if the shape is the same.
 
     Attributes:
         features: channels of the result.
@@ -183,7 +183,7 @@ class InvertedResidual(nn.Module):
 
 
 class DepthwiseConvolution(nn.Module):
-    """Each channel's own zero-padded convolution, without bias (BatchNorm follows), that starts He-normal.
+    """A zero-padded depthwise convolution without bias (BatchNorm follows), with He-normal initial weights.
 
     Attributes:
         size: side of the square kernel (odd).

@@ -1,8 +1,8 @@
-"""The table of encoders: names to networks that turn an image into features at five strides.
+"""The table of encoders, networks that compute features of an image at five strides, by name.
 
 An encoder is a module called as `encoder(image, train=..., axis_name=..., groups=...)`, with the attributes `channels`
-and `strides` of its features, finest first. A further encoder is a line here, and its published names of weights are
-lines in `mtl_depth.pretrained.encoder`.
+and `strides` of its features, finest first. To add an encoder, add a line here, and the published names of its weights
+in `mtl_depth.pretrained.encoder`.
 """
 
 import functools
@@ -34,7 +34,7 @@ def make_encoder(
     freeze_statistics: bool = False,
     name: str | None = None,
 ) -> nn.Module:
-    """The encoder of that name in the table.
+    """Creates the encoder with this name.
 
     Args:
         encoder: one of `ENCODERS`.
@@ -52,5 +52,5 @@ def make_encoder(
 
 
 def translatable(encoder: nn.Module) -> nn.Module:
-    """The same encoder made of what ONNX can express."""
+    """The same encoder, built from operations that ONNX can express."""
     return encoder.clone(grouped=True) if isinstance(encoder, EfficientNetEncoder) else encoder

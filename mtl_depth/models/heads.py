@@ -1,4 +1,4 @@
-"""Heads: encoder features to the outputs of one task. Each owns its decoder; outputs are float32."""
+"""Heads: from encoder features to the outputs of one task. Each head has its own decoder; outputs are float32."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from mtl_depth.models.decoder import Decoder
 from mtl_depth.models.layers import ReflectedConvolution
 
-_CENTER_PRIOR = 0.01  # what the untrained instance head answers for a centre
+_CENTER_PRIOR = 0.01  # heatmap that the untrained instance head predicts
 _OFFSET_UNIT = 0.1  # of the picture's width: an answer of 1 pixel a unit of the convolution would take Adam ages
 _LEAST_CHANNELS = 16  # of the segmentation decoders: those of the finest map of a full network
 Features = Sequence[Float[Array, "b _ _ _"]]  # of the encoder, finest first
@@ -24,7 +24,7 @@ class DisparityHead(nn.Module):
         width: factor on the decoder's channel counts.
         dtype: type that it computes in.
         scales: how many sizes.
-        initial_disparity: what the untrained head answers on average, for metric models; None: the published start.
+        initial_disparity: mean prediction of the untrained head, for metric models; None: about 1/2, as in Monodepth2.
     """
 
     width: float = 1.0
@@ -48,7 +48,7 @@ class DisparityHead(nn.Module):
 
 
 class SemanticHead(nn.Module):
-    """A logit a class and pixel.
+    """Semantic segmentation: one logit per class and pixel.
 
     Attributes:
         classes: number of classes.
@@ -68,6 +68,25 @@ class SemanticHead(nn.Module):
         return {"semantic": _full_precision(x)}
 
 
+class ReconstructionHead(nn.Module):
+    """The picture's colours, by a decoder like that of the segmentation heads.
+
+    Attributes:
+        width: factor on the decoder's channel counts.
+        dtype: type that it computes in.
+    """
+
+    width: float = 1.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, features: Features) -> dict[str, Float[Array, "b h w 3"]]:
+        """`reconstruction`: colours in (0, 1) at the image's size."""
+        x = Decoder(self.width, self.dtype, _LEAST_CHANNELS, name="decoder")(features)[0]
+        x = ReflectedConvolution(3, self.dtype, name="reconstruction")(x)
+        return {"reconstruction": nn.sigmoid(_full_precision(x))}
+
+
 class InstanceHead(nn.Module):
     """Panoptic-DeepLab's class-agnostic centres and offsets, with a logit for each thing class and "other".
 
@@ -85,7 +104,7 @@ class InstanceHead(nn.Module):
     def __call__(self, features: Features) -> dict[str, Float[Array, "b h w *_"]]:
         """`center` b h w in (0, 1); `offset` b h w 2 to the centre in pixels (dy, dx); `thing` b h w classes."""
         x = Decoder(self.width, self.dtype, _LEAST_CHANNELS, name="decoder")(features)[0]
-        # Centres are rare: a start at 1/2 would have their loss drown all others (RetinaNet's prior, ICCV 2017).
+        # Centres are rare: with an initial value of 1/2 their loss would dominate (RetinaNet's prior, ICCV 2017).
         prior = nn.initializers.constant(math.log(_CENTER_PRIOR / (1 - _CENTER_PRIOR)))
         outputs = {
             name: _full_precision(ReflectedConvolution(channels, self.dtype, bias_init, name=name)(x))
@@ -100,7 +119,7 @@ class InstanceHead(nn.Module):
 
 
 class ValueHead(nn.Module):
-    """The report's segmentation: one value in (0, 1) a pixel.
+    """The report's segmentation: one value in (0, 1) per pixel.
 
     Attributes:
         width: factor on the decoder's channel counts.

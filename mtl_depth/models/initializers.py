@@ -1,7 +1,7 @@
-"""How weights start.
+"""Initial weights.
 
-The numbers come from NumPy, seeded by the parameter's own PRNG key: XLA compiles jax.random for every shape anew, which
-took 12 s for the networks on two cores.
+The numbers come from NumPy, seeded by the parameter's own PRNG key: XLA compiles jax.random for every shape
+separately, which took 12 s for the networks on two cores.
 """
 
 import math
@@ -21,12 +21,12 @@ def he_normal(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) 
 
 
 def he_normal_depthwise(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
-    """The same for a depthwise kernel, whose inputs have one output each."""
+    """`he_normal` for a depthwise kernel, which has one output per input."""
     return _normal(key, shape, dtype, fan_out=math.prod(shape[:2]))
 
 
 def uniform_fan_in(fan_in: int) -> Initializer:
-    """Uniform in +-1 / sqrt(fan_in): how convolutions with a bias start, weight and bias alike."""
+    """Uniform in +-1 / sqrt(fan_in), for weight and bias of convolutions with a bias."""
     bound = 1 / math.sqrt(fan_in)
 
     def initializer(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:

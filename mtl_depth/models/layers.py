@@ -1,4 +1,4 @@
-"""Layers that encoders, decoder, heads and pose network are made of: convolutions that start as published."""
+"""Convolution layers of encoders, decoder, heads and pose network, with the published initialisation."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ BETWEEN_BLOCKS = "between blocks"  # name of the features that rematerialisation
 
 
 def between_blocks(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """The same features, named for `jax.checkpoint`."""
+    """The features unchanged, with a name that the policy of `jax.checkpoint` refers to."""
     return checkpoint_name(x, BETWEEN_BLOCKS)
 
 
 def scaled_channels(channels: int, width: float) -> int:
-    """A channel count of a network that is `width` times as wide as published."""
+    """A channel count multiplied by `width` and rounded, at least 4."""
     return max(4, round(channels * width))
 
 
@@ -45,7 +45,7 @@ class Convolution(nn.Module):
 
 
 class EncoderConvolution(nn.Module):
-    """A zero-padded convolution without bias (BatchNorm follows) that starts He-normal over its outputs.
+    """A zero-padded convolution without bias (BatchNorm follows), with He-normal initial weights (fan-out).
 
     Attributes:
         features: channels of the result.
@@ -90,7 +90,7 @@ class ReflectedConvolution(nn.Module):
 
 
 class JoiningConvolution(nn.Module):
-    """A reflected 3x3 convolution of a map, doubled by repeating pixels, with another map behind it.
+    """A reflection-padded 3x3 convolution of a map, upsampled by repeating pixels, concatenated with another map.
 
     Convolution is linear in its inputs, so each map is convolved in the form that suits it.
 
@@ -106,7 +106,7 @@ class JoiningConvolution(nn.Module):
     def __call__(
         self, x: Float[Array, "b h w c"], skip: Float[Array, "b 2*h 2*w s"] | None
     ) -> Float[Array, "b 2*h 2*w d"]:
-        """Convolves the channels of `x`, doubled, then those of `skip`."""
+        """Returns the convolution of `x`, upsampled by two, concatenated with `skip`."""
         channels = x.shape[-1]
         kernel, bias = _weights(self, 3, channels + (0 if skip is None else skip.shape[-1]))
         kernel = kernel.astype(self.dtype)

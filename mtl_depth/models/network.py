@@ -1,4 +1,4 @@
-"""The whole network: a shared encoder, a head a task, and a pose network where motion is predicted."""
+"""The whole network: a shared encoder, one head per task, and a pose network if motion is predicted."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from mtl_depth.models.pose import PoseNetwork
 
 
 class Network(nn.Module):
-    """Images to the outputs of every head, pairs of images to motion.
+    """Computes the outputs of every head for images, and the motion for pairs of images.
 
     Top-level parameters are `encoder`, `head_<task name>`, `pose` and `camera`.
 
@@ -41,7 +41,7 @@ class Network(nn.Module):
     def perceive(
         self, image: Float[Array, "b h w 3"], *, train: bool = False, axis_name: str | None = None
     ) -> dict[str, Any]:
-        """Outputs of every head for single images with values in [0, 1]."""
+        """Returns the outputs of every head for single images with values in [0, 1]."""
         check_size(image.shape[1:3])
         features = self.encoder(image, train=train, axis_name=axis_name)
         scales, outputs = dict(self.gradient_scales), {}
@@ -58,7 +58,7 @@ class Network(nn.Module):
         axis_name: str | None = None,
         groups: int = 1,
     ) -> Float[Array, "b 4 4"]:
-        """second_from_first of images in temporal order, with values in [0, 1]."""
+        """Returns second_from_first of images in temporal order, with values in [0, 1]."""
         if self.pose is None:
             raise UserError(
                 "This network has no pose network; one is trained with config.tasks.depth.motion=predicted."
@@ -66,9 +66,9 @@ class Network(nn.Module):
         return rigid_from_vector(self.pose(first, second, train=train, axis_name=axis_name, groups=groups))
 
     def __call__(self, clip: Float[Array, "b t h w 3"], *, train: bool, axis_name: str | None = None) -> dict[str, Any]:
-        """Outputs for the clip's middle frame, the target, and `source_from_target` b s 4 4 if motion is predicted.
+        """Returns the outputs for the target, the clip's middle frame, and the motion if it is predicted.
 
-        `focal_scale`, a scalar, is with them if the focal length is learned.
+        The motion is `source_from_target` b s 4 4. If the focal length is learned, there is a scalar `focal_scale`.
 
         Args:
             clip: an odd number of frames in temporal order, values in [0, 1]; all but the target are sources.
@@ -92,7 +92,7 @@ class Network(nn.Module):
 
 
 def _with_gradient_scaled(features: Any, scale: float) -> Any:
-    """The same features, bit for bit; what flows back through them is multiplied by `scale`."""
+    """The features unchanged; their gradient is multiplied by `scale`."""
     if scale == 1:
         return features
     still = jax.lax.stop_gradient(features)
@@ -100,10 +100,12 @@ def _with_gradient_scaled(features: Any, scale: float) -> Any:
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Raises UserError unless the networks take images of this height and width."""
+    """Raises UserError unless the networks accept images of this height and width."""
     if any(side % 32 or side < 64 for side in size):
         height, width = size
-        raise UserError(f"The networks take images whose sides are multiples of 32 from 64 on, not {height}x{width}.")
+        raise UserError(
+            f"The sides of images must be multiples of 32 and at least 64, and not {height}x{width} (height x width)."
+        )
 
 
 def make_network(
@@ -117,7 +119,7 @@ def make_network(
     learn_focal: bool = False,
     freeze_statistics: bool = False,
 ) -> Network:
-    """A network with the encoder of that name; `heads` are (task name, module) pairs.
+    """Creates a network with the encoder of this name; `heads` are (task name, module) pairs.
 
     `freeze_statistics` holds for the encoder that the heads share.
     """

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from mtl_depth.models.encoder import make_encoder
 from mtl_depth.models.layers import Convolution, scaled_channels
 
-SMALL = 0.01  # the network starts near "no motion"
+SMALL = 0.01  # factor on the outputs, so that the untrained network predicts almost no motion
 
 
 class PoseNetwork(nn.Module):
@@ -19,8 +19,8 @@ class PoseNetwork(nn.Module):
         encoder: its name in the table of encoders.
         width: factor on every channel count.
         dtype: type that it computes in.
-        translation_unit: factor on the translation. Where depth starts N times farther than published, translations
-            have to start N times longer, or the pictures hardly move and rotation explains what translation should.
+        translation_unit: factor on the translation. If depth starts N times farther than in Monodepth2, translations
+            have to start N times longer; otherwise they hardly move the pictures, and rotation is learned instead.
     """
 
     encoder: str = "resnet18"

@@ -1,4 +1,4 @@
-"""ResNet encoder: an image to features at five strides."""
+"""ResNet encoder: features of an image at five strides."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ class ResNetEncoder(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Convolutions beside a shortcut, which is a strided 1x1 convolution where the shape changes.
+    """Convolutions with a shortcut, which is a strided 1x1 convolution if the shape changes.
 
     Attributes:
         convolutions: channels, kernel size and stride of each.

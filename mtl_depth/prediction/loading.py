@@ -1,4 +1,4 @@
-"""From a folder or a file to a `Perceiver`: a run, published weights, or what `--mode=export` wrote."""
+"""Loads a `Perceiver` from a run, published weights, or an export."""
 
 import functools
 import json
@@ -20,21 +20,21 @@ from mtl_depth.runtime.run_folder import load_config
 from mtl_depth.tasks import assemble
 
 EXPORTS = ("model.stablehlo", "model.safetensors", "model.onnx")
-STARTER = "starter"  # the name of the model that the package brings
+STARTER = "starter"  # name of the model that is part of the package
 STARTER_FILE = pathlib.Path(__file__).parents[1] / "pretrained" / "starter" / "model.safetensors"
 
 
 def load_perceiver(path: str | pathlib.Path, *, checkpoint: str = "latest", flip: bool | str = False) -> Perceiver:
-    """Restores a run folder, a Monodepth2 weight folder or an export (folder or file); asks no network for anything.
+    """Loads a run folder, a folder of Monodepth2 weights or an export (folder or file), without network access.
 
     Args:
         path: a run (config.json, checkpoints/), weights (encoder.pth, depth.pth), an export (`EXPORTS`), or "starter".
         checkpoint: of a run: "latest", "best" or a step.
-        flip: average the disparity with the mirrored answer for the mirrored image: True or "mean", or "monodepth2",
-            the published post-processing (`predictor.blend`).
+        flip: average the disparity with that for the mirrored image: True or "mean", or "monodepth2" for Monodepth2's
+            post-processing (`predictor.blend`).
 
     Raises:
-        UserError: there is no such path, it is none of these, or what it holds is damaged.
+        UserError: the path does not exist, is none of these, or its content is damaged.
     """
     if str(path) == STARTER and not pathlib.Path(path).exists():
         if not STARTER_FILE.is_file():
@@ -52,7 +52,7 @@ def load_perceiver(path: str | pathlib.Path, *, checkpoint: str = "latest", flip
         raise UserError(f"{path} does not exist; give a run folder, a folder of Monodepth2 weights or an export.")
     if (path / "config.json").is_file():
         config = load_config(path)
-        if config.weights and not (path / "checkpoints").exists():  # an evaluation of published weights
+        if config.weights and not (path / "checkpoints").exists():  # the folder of an evaluation of published weights
             return load_perceiver(config.weights, flip=flip)
         return _load_run(path, config, checkpoint=checkpoint, flip=flip)
     if any(path.glob("encoder.*")):
@@ -87,18 +87,20 @@ def _load_export(path: pathlib.Path, *, flip: bool | str) -> Perceiver:
     if path.suffix == ".safetensors":
         return _load_safetensors(path, flip=flip)
     if flip:
-        raise UserError(f"{path} is a finished program; export it again with --config.evaluation.flip=True to flip.")
+        raise UserError(f"{path} is an exported program; to flip, export it again with --config.evaluation.flip=True.")
     description = _describe(path)
     try:
         config = from_dict(description["config"])
         program = {".stablehlo": _read_stablehlo, ".onnx": _read_onnx}[path.suffix](path, description)
     except UserError:
         raise
-    except Exception as error:  # jax, MLIR and onnxruntime have a dozen ways to fail; all mean the same here
+    except Exception as error:  # jax, MLIR and onnxruntime raise many kinds of errors
+        if isinstance(error, OSError) and error.strerror:
+            raise UserError(f"{path} cannot be read ({error.strerror}); make it readable, or check the disk.") from None
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         if path.suffix == ".stablehlo" and description.get("jax", jax.__version__) != jax.__version__:
             raise UserError(
-                f"{path} was written by jax {description['jax']}, which promised it for six months, until "
+                f"{path} was written by jax {description['jax']}, which guarantees to read it for six months, until "
                 f"{description['readable_until']}, and jax {jax.__version__} does not read it; export the run again, "
                 f"or install jax=={description['jax']}."
             ) from error
@@ -121,7 +123,7 @@ def _load_safetensors(path: pathlib.Path, *, flip: bool | str) -> Perceiver:
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        raise UserError(f"{path} is damaged or no export of this program ({reason}); export it again.") from error
+        raise UserError(f"{path} is damaged or not an export of this program ({reason}); export it again.") from error
     network, chosen = assemble(config.model, config.tasks, config.camera)
     variables, size = flax.traverse_util.unflatten_dict(flat, sep="/"), tuple(config.data.size)
     wanted = flax.traverse_util.flatten_dict(dict(_shapes(network, size)), sep="/")
@@ -132,14 +134,14 @@ def _load_safetensors(path: pathlib.Path, *, flip: bool | str) -> Perceiver:
 
 
 def _describe(path: pathlib.Path) -> dict[str, Any]:
-    """What model.json beside an exported program says of it."""
+    """The content of model.json, the description of an exported program."""
     file = path.with_name("model.json")
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{file}, which says what {path.name} is, cannot be read ({error}); export it again.") from None
+        raise UserError(f"{file}, the description of {path.name}, cannot be read ({error}); export it again.") from None
     if not isinstance(found, dict) or not {"config", "batch", "flip"} <= found.keys():
-        raise UserError(f"{file} does not say what {path.name} is; export it again.")
+        raise UserError(f"{file} does not describe {path.name}; export it again.")
     return found
 
 
@@ -160,7 +162,7 @@ def _read_onnx(path: pathlib.Path, description: Mapping[str, Any]) -> Callable[[
 
 
 def _decoded(program: Callable[[Any], Mapping[str, Any]], tasks: Any) -> Callable[[Any], Mapping[str, Any]]:
-    """Adds what ONNX cannot express: the tasks' decoding of the heads' outputs."""
+    """Adds the part that ONNX cannot express: the tasks' decoding of the heads' outputs."""
     finish = jax.jit(functools.partial(decode, tasks))
 
     def answer(image: Any) -> Mapping[str, Any]:
@@ -173,7 +175,7 @@ def _decoded(program: Callable[[Any], Mapping[str, Any]], tasks: Any) -> Callabl
 
 
 def _in_batches(program: Callable[[Any], Mapping[str, Any]], size: int, image: Any) -> dict[str, np.ndarray]:
-    """The answers of a program that takes `size` images at a time, for any number of them."""
+    """Wraps a program for batches of exactly `size` images into one for any number of images."""
     image = np.asarray(image)
     parts = [
         perceive_padded(program, image[start : start + size], batch_size=size) for start in range(0, len(image), size)

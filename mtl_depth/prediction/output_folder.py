@@ -1,4 +1,4 @@
-"""The folder that results go into: earlier results are replaced, a file that this program did not write never."""
+"""The output folder: earlier results are replaced, but never a file that this program did not write."""
 
 import fnmatch
 import itertools
@@ -13,22 +13,25 @@ from mtl_depth.runtime import disk, log
 MARKER = ".mtl_depth_results"  # one JSON line a file: {"file": name}, when complete with its "size" and "modified" time
 
 
+EXPORTED = ".mtl_depth_export"  # the same of what --mode=export wrote, which shares its folder with other files
+
+
 class OutputFolder:
-    """A folder without results, that lists what is written into it."""
+    """An empty output folder, which keeps a list of the files that are written into it."""
 
     def __init__(self, path: pathlib.Path):
         self.path, self._names = path, []
         self._list([])
 
     def file(self, name: str) -> pathlib.Path:
-        """Where to write a file of this name, which is listed first: a run that is killed leaves no unknown file."""
+        """Returns the path for a file of this name and lists it first, so that a killed run leaves no unknown file."""
         self._names.append(name)
         with open(self.path / MARKER, "a", encoding="ascii") as file:
             file.write(json.dumps({"file": name}) + "\n")
         return self.path / name
 
     def close(self) -> None:
-        """Lists sizes and times too, by which files that somebody has changed since are told apart."""
+        """Adds sizes and times to the list, so that files that are changed later can be recognised."""
         self._list([_entry(self.path / name) for name in self._names if (self.path / name).is_file()])
 
     def _list(self, entries: list[dict[str, object]]) -> None:
@@ -37,11 +40,11 @@ class OutputFolder:
 
 
 def open_folder(wanted: str | pathlib.Path) -> OutputFolder:
-    """The folder `wanted`, made if it is absent and emptied if it holds earlier results and nothing else; otherwise
-    the first such one among `wanted`_2, `wanted`_3, ..., which is said.
+    """Opens `wanted`, created if absent and emptied if it contains only earlier results; otherwise the first possible
+    folder among `wanted`_2, `wanted`_3, ..., which is printed.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: the folder cannot be written.
     """
     wanted = pathlib.Path(os.path.expanduser(wanted))
     numbered = (wanted.with_name(f"{wanted.name}_{number}") for number in itertools.count(2))
@@ -55,15 +58,15 @@ def open_folder(wanted: str | pathlib.Path) -> OutputFolder:
 
 
 def check_apart(output: pathlib.Path, given: str | pathlib.Path, files: Sequence[pathlib.Path]) -> None:
-    """Refuses an output folder among the input, whose results would be taken for input the next time.
+    """Refuses an output folder among the input, because the next run would read the results as input.
 
     Args:
         output: the folder.
         given: the input as it was given: a file, a folder or a pattern.
-        files: what it names.
+        files: the files that it refers to.
 
     Raises:
-        UserError: `output` holds one of the files, lies inside the folder, or has a name that the pattern matches.
+        UserError: `output` contains one of the files, lies inside the folder, or has a name that the pattern matches.
     """
     target, source = output.resolve(), pathlib.Path(os.path.expanduser(given)).absolute()
     if any(target in (file.resolve().parent, file.parent.resolve()) for file in files):
@@ -77,13 +80,31 @@ def check_apart(output: pathlib.Path, given: str | pathlib.Path, files: Sequence
             inside = len(pattern) == len(target.parts) and all(map(fnmatch.fnmatchcase, target.parts, pattern))
     if inside:
         raise UserError(
-            f"--output={output} lies inside the input {given}, which would find the results the next time; give "
-            "another one."
+            f"--output={output} lies inside the input {given}, so the next run would read the results as input; "
+            "give another one."
         )
 
 
+def check_replaceable(folder: pathlib.Path, names: Sequence[str]) -> None:
+    """Raises UserError where `folder` holds one of the names, and not as `note_exported` has left it."""
+    listed = _listed(folder, EXPORTED)
+    for name in names:
+        file = folder / name
+        if os.path.lexists(file) and not (name in listed and (file.is_dir() or listed[name] == _entry(file))):
+            raise UserError(
+                f"{file} is not a result of an earlier --mode=export and would be lost; give another --output, or "
+                "remove it."
+            )
+
+
+def note_exported(folder: pathlib.Path, names: Sequence[str]) -> None:
+    """Lists the files among `names` that are there, for the next export of this kind."""
+    entries = _listed(folder, EXPORTED) | {name: _entry(folder / name) for name in names if (folder / name).exists()}
+    (folder / EXPORTED).write_text("".join(json.dumps(entry) + "\n" for entry in entries.values()), encoding="ascii")
+
+
 def _is_free(path: pathlib.Path) -> bool:
-    """Whether nothing would be lost: there is no such path, or a folder of results that nobody has changed."""
+    """Whether nothing would be lost: the path does not exist, or is a folder of unchanged results."""
     if not os.path.lexists(path):
         return True
     if not path.is_dir():
@@ -96,10 +117,10 @@ def _is_free(path: pathlib.Path) -> bool:
     )
 
 
-def _listed(path: pathlib.Path) -> dict[str, dict[str, object]]:
-    """The marker's lines by file name; nothing where there is no marker, or one that cannot be read."""
+def _listed(path: pathlib.Path, marker: str = MARKER) -> dict[str, dict[str, object]]:
+    """The lines of the marker by file name; empty without a readable marker."""
     try:
-        lines = [json.loads(line) for line in (path / MARKER).read_text(encoding="ascii").splitlines()]
+        lines = [json.loads(line) for line in (path / marker).read_text(encoding="ascii").splitlines()]
         return {line["file"]: line for line in lines if pathlib.PurePath(line["file"]).name == line["file"]}
     except (OSError, ValueError, TypeError, KeyError):
         return {}

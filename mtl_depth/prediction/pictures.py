@@ -1,4 +1,4 @@
-"""What people hand over in Python as pictures: paths, PIL images, arrays, and lists and batches of them."""
+"""Reads pictures that are passed to the Python API: paths, PIL images, arrays, and lists and batches of them."""
 
 import os
 import pathlib
@@ -18,14 +18,14 @@ _WANTED = (
     "float: 0 to 1), or a list or batch of them"
 )
 _CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
-_ROUNDING = 1e-3  # how far interpolation may have carried a float beyond 0 and 1
+_ROUNDING = 1e-3  # tolerance for floats that interpolation has moved beyond 0 and 1
 
 
 class Pictures(NamedTuple):
-    """Pictures in an order, and how they came.
+    """Pictures, and the form in which they were given.
 
     Attributes:
-        each: uint8, or float32 in [0, 1]; RGB, of any sizes.
+        each: the pictures: uint8, or float32 in [0, 1]; RGB, of any sizes.
         came_as: "one", "list" or "batch".
     """
 
@@ -33,26 +33,26 @@ class Pictures(NamedTuple):
     came_as: str
 
     def like(self, answers: Sequence[np.ndarray]) -> Any:
-        """The answers, one for each picture, in the form in which the pictures came."""
+        """The results, one per picture, in the form in which the pictures were given."""
         if self.came_as == "one":
             return answers[0]
         return np.stack(answers) if self.came_as == "batch" else list(answers)
 
 
 def read(given: Any) -> Pictures:
-    """Reads pictures of any kind; floats that are bytes divided by 255 become these bytes again.
+    """Reads pictures of any kind; floats that are bytes divided by 255 are converted back to bytes.
 
     Raises:
-        UserError: it cannot be meant as a picture, such as floats above 1, or a file cannot be read.
+        UserError: it is not a picture, such as an array with floats above 1, or a file cannot be read.
     """
     if isinstance(given, list | tuple):
         if not given:
-            raise _refusal("an empty list", "there is nothing to see")
+            raise _refusal("an empty list", "which has no pictures")
         return Pictures([_one(each) for each in given], "list")
     if getattr(given, "ndim", None) == 4:
         batch = _array(given)
         if not len(batch):
-            raise _refusal(_described(batch), "the batch is empty")
+            raise _refusal(_described(batch), "which is an empty batch")
         return Pictures([_from_array(each) for each in batch], "batch")
     return Pictures([_one(given)], "one")
 
@@ -64,7 +64,7 @@ def fitted(picture: Picture, *, size: tuple[int, int]) -> Float[np.ndarray, "H W
 
 
 def to_float(image: UInt8[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Stored colours as float32 in [0, 1]."""
+    """Bytes as float32 in [0, 1]."""
     return image.astype(np.float32) / 255
 
 
@@ -77,24 +77,24 @@ def _one(given: Any) -> Picture:
 
 
 def _array(given: Any) -> np.ndarray:
-    """NumPy's form of an array of any library; raises for what is none."""
+    """Converts an array of any library to NumPy; raises UserError for other objects."""
     if not hasattr(given, "__array__"):
-        raise _refusal(f"of type {type(given).__name__}", "which is none of these")
+        raise _refusal(f"of type {type(given).__name__}", "which is not supported")
     values = np.asarray(given)
     if values.dtype.name in ("bfloat16", "float16"):
         values = values.astype(np.float32)
     if values.dtype.kind not in "uif":
-        raise _refusal(_described(values), "whose kind of numbers is not that of a picture")
+        raise _refusal(_described(values), "which has the wrong dtype")
     return values
 
 
 def _from_array(values: Num[np.ndarray, "..."]) -> Picture:
-    """RGB of one array of numbers, judged by its shape, its type and its range."""
+    """Converts one array to RGB, according to its shape, dtype and range of values."""
     shape = values.shape
     if values.ndim == 3 and shape[0] in _CHANNELS and shape[2] not in _CHANNELS:
         raise _refusal(_described(values), "with channels first: transpose(1, 2, 0) puts them last")
     if values.ndim not in (2, 3) or (values.ndim == 3 and shape[2] not in _CHANNELS) or not values.size:
-        raise _refusal(_described(values), "whose shape is not that of a picture")
+        raise _refusal(_described(values), "which has the wrong shape")
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
         raise _refusal(_described(values), "with values that are not finite")
@@ -115,7 +115,7 @@ def _from_array(values: Num[np.ndarray, "..."]) -> Picture:
 
 
 def _from_floats(colours: Float[np.ndarray, "h w c"], described: str) -> Num[np.ndarray, "h w c"]:
-    """Bytes where all values are bytes divided by 255, so that both are answered alike; otherwise float32."""
+    """Bytes if all values are bytes divided by 255, so that both give the same results; otherwise float32."""
     rounded = np.rint(colours * 255)
     if rounded.max() <= 1 and ((colours > 0) & (colours < 0.9 / 255)).any():
         raise _refusal(described, "with no value above 1/255: it seems to have been divided by 255 twice")
@@ -129,4 +129,4 @@ def _described(values: np.ndarray) -> str:
 
 
 def _refusal(what: str, reason: str) -> UserError:
-    return UserError(f"What came as a picture is {what}, {reason}; {_WANTED}.")
+    return UserError(f"The given picture is {what}, {reason}; {_WANTED}.")

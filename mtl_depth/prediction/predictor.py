@@ -1,4 +1,4 @@
-"""A trained network that looks at pictures: images in, depth and segmentation out."""
+"""Predicts depth and segmentation for pictures with a trained network."""
 
 import dataclasses
 import functools
@@ -31,15 +31,15 @@ TASK_OF = {"depth": "depth", "labels": "semantic", "instances": "instance"}
 
 
 def mean(seen: Float[Array, "b h w"], mirrored: Float[Array, "b h w"]) -> Float[Array, "b h w"]:
-    """The mean of the two disparities, of which the second is already mirrored back."""
+    """The mean of two disparities, of which the second is already mirrored back."""
     return (seen + mirrored) / 2
 
 
 def blend(seen: Float[Array, "b h w"], mirrored: Float[Array, "b h w"]) -> Float[Array, "b h w"]:
-    """The mean, and towards the left side the mirrored answer, towards the right side the plain one.
+    """The mean in the centre, the second disparity near the left border, the first one near the right border.
 
     The post-processing of Godard et al., "Unsupervised Monocular Depth Estimation with Left-Right Consistency" (CVPR
-    2017), section 4.1, which Monodepth2 reports as well: with x from 0 to 1 over the width, the mirrored answer has the
+    2017), section 4.1, which Monodepth2 uses as well: with x from 0 to 1 over the width, the second disparity has the
     weight (1 + l - r) / 2, where l = 1 - clip(20 (x - 0.05), 0, 1) falls from 1 at 5 % of the width to 0 at 10 %, and r
     is l mirrored.
     """
@@ -53,7 +53,7 @@ FLIPS = {True: mean, "mean": mean, "monodepth2": blend}
 
 
 def flip_of(config: Config) -> bool | str:
-    """The `flip` of a perceiver that the configuration asks for."""
+    """The value of `Perceiver.flip` for a configuration."""
     return config.evaluation.flip and config.evaluation.flip_average
 
 
@@ -64,8 +64,8 @@ def make_perceive(network: Network, tasks: tuple[Task, ...], *, flip: bool | str
 
     Args:
         network: the network.
-        tasks: whose `decode` turn outputs into predictions.
-        flip: how to average the disparity with the mirrored answer for the mirrored image, one of `FLIPS`; False: not.
+        tasks: the tasks whose `decode` turns outputs into predictions.
+        flip: how to average the disparity with that for the mirrored image, one of `FLIPS`; False: no averaging.
     """
 
     @jax.jit
@@ -81,7 +81,7 @@ def make_perceive(network: Network, tasks: tuple[Task, ...], *, flip: bool | str
 
 
 def decode(tasks: tuple[Task, ...], outputs: Arrays) -> dict[str, Any]:
-    """The outputs and what all tasks make of them."""
+    """The outputs, and the predictions that the tasks derive from them."""
     predictions = {}
     for task in tasks:
         predictions |= task.decode(outputs)
@@ -89,7 +89,7 @@ def decode(tasks: tuple[Task, ...], outputs: Arrays) -> dict[str, Any]:
 
 
 def for_camera(tasks: tuple[Task, ...], predictions: Arrays, focal: Any) -> dict[str, Any]:
-    """The predictions for cameras of `focal` = fx / width [b]; None: as they are."""
+    """The predictions scaled for cameras with `focal` = fx / width [b]; None: unchanged."""
     predictions = dict(predictions)
     for task in tasks if focal is not None else ():
         predictions |= task.for_camera(predictions, focal) if task.for_camera else {}
@@ -98,19 +98,19 @@ def for_camera(tasks: tuple[Task, ...], predictions: Arrays, focal: Any) -> dict
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Perceiver:
-    """A restored network, or an exported program; two lines lead from a picture to metres.
+    """A trained network, or an exported program, that predicts depth and segmentation for pictures.
 
     Every method takes a path, a PIL image, a NumPy or jax array, or a list or batch [b h w 3] of them, as
-    `pictures.read` does, and answers a list with a list and a batch with a batch.
+    `pictures.read` does. The result for a list is a list, and that for a batch is a batch.
 
     Attributes:
-        config: the run's; of published weights, what corresponds to them.
-        network: of the run's tasks; None where a program answers.
-        tasks: the run's.
-        variables: `{"params": ..., "batch_stats": ...}`; None where a program answers.
-        size: height and width that the network sees.
-        flip: how disparity is averaged with the mirrored answer, one of `FLIPS`; False: it is not.
-        program: image[b h w 3] at the network's size -> outputs and predictions, instead of the network.
+        config: the configuration of the run, or one that corresponds to the published weights.
+        network: the network; None for an exported program.
+        tasks: the tasks of the run.
+        variables: `{"params": ..., "batch_stats": ...}`; None for an exported program.
+        size: height and width of the network's input.
+        flip: how disparity is averaged with that for the mirrored image, one of `FLIPS`; False: no averaging.
+        program: the exported program, image[b h w 3] at the network's size -> outputs and predictions; else None.
     """
 
     config: Config
@@ -132,29 +132,29 @@ class Perceiver:
 
     @property
     def metric(self) -> bool:
-        """Whether depth is in metres, and not up to an unknown scale; see `canonical_focal`."""
+        """Whether depth is in metres, rather than up to an unknown scale; see `canonical_focal`."""
         return self._depth is not None and is_metric(self._depth)
 
     @property
     def canonical_focal(self) -> float | None:
-        """fx / width of the camera that depth is learned for; metres of another camera need its intrinsics."""
+        """fx / width of the camera that depth is learned for; metres for another camera need its intrinsics."""
         return None if self._depth is None else self._depth.canonical_focal
 
     @property
     def focal_scale(self) -> float:
-        """What to multiply the focal length of the data set's intrinsics with; 1 unless config.camera.learn was set."""
+        """The learned factor on the focal length of the data set's intrinsics; 1 without config.camera.learn."""
         return 1.0 if self.variables is None else focal_scale(self.variables["params"])
 
     def depth(self, picture: Any, *, intrinsics: Any = None) -> Any:
         """Depth [h w] float32 at the picture's own size; metres if `metric`.
 
         Args:
-            picture: one, or several.
+            picture: one picture, or several.
             intrinsics: of the picture, in its pixels: 3x3 or (fx, fy, cx, cy). Depth depends on them where
-                `canonical_focal` is set; without them a field of view is assumed, and said.
+                `canonical_focal` is set; without them a field of view is assumed, and a message is printed.
 
         Raises:
-            UserError: it is no picture, the file cannot be read, or the run has no depth task.
+            UserError: it is not a picture, the file cannot be read, or the run has no depth task.
         """
         return self._answers("depth", picture, intrinsics=intrinsics)
 
@@ -170,9 +170,9 @@ class Perceiver:
         """The picture as coloured points (`PointCloud`), or a list of them; raises as `depth` does.
 
         Args:
-            picture: one, or several.
-            intrinsics: as in `depth`; without them a field of view is assumed, and said.
-            farthest: depth beyond which there are no points; None: 80 m, or five medians where there are no metres.
+            picture: one picture, or several.
+            intrinsics: as in `depth`; without them a field of view is assumed, and a message is printed.
+            farthest: depth beyond which there are no points; None: 80 m, or 5 x the median depth without metric scale.
         """
         given = pictures.read(picture)
         matrices = cameras.for_each(intrinsics, [each.shape[:2] for each in given.each])
@@ -186,9 +186,9 @@ class Perceiver:
         """Outputs and predictions of all pictures at the network's size; `intrinsics` as in `depth`.
 
         Returns:
-            The outputs of the heads and, where the run has the task, `depth` b h w (metres, or up to scale where motion
-            was predicted), `labels` b h w label ids, `instances` b h w label id * 1000 + number with `scores` b n.
-            A StableHLO export answers the predictions only.
+            The outputs of the heads and, if the run has the task, `depth` b h w (metres if `metric`), `labels` b h w
+            label ids, and `instances` b h w, label id * 1000 + number, with `scores` b n. A StableHLO export returns
+            only the predictions.
         """
         if isinstance(image, jax.core.Tracer) or (self.canonical_focal is None and self._is_fitted(image)):
             return self.answer(image)
@@ -207,11 +207,11 @@ class Perceiver:
         """second_from_first of pictures in temporal order.
 
         Raises:
-            UserError: the weights hold no pose network.
+            UserError: the weights have no pose network.
         """
         if self.network is None or self.network.pose is None:
             raise UserError(
-                "These weights hold no pose network, so they cannot tell the motion between two images; "
+                "These weights have no pose network, so they cannot predict the motion between two images; "
                 "train with config.tasks.depth.motion=predicted."
             )
         fitted = (
@@ -222,7 +222,7 @@ class Perceiver:
     def answer(
         self, image: Float[Array, "b h w 3"] | Float[np.ndarray, "b h w 3"], focal: Any = None
     ) -> dict[str, Any]:
-        """What `perceive` answers for floats in [0, 1] at the network's size; can be traced, checks nothing.
+        """`perceive` for floats in [0, 1] at the network's size; can be traced by jax and checks nothing.
 
         Args:
             image: a batch.
@@ -243,9 +243,11 @@ class Perceiver:
         return given.like(list(self._each(name, given, matrices)))
 
     def _each(self, name: str, given: Pictures, matrices: Any) -> Iterator[np.ndarray]:
-        """One prediction of every picture, at its own size; one picture at a time, so that one shape is compiled."""
+        """Yields one prediction per picture, at its own size; one picture at a time, so that one shape is compiled."""
         for row, each in enumerate(given.each):
-            answers = self.perceive(each, intrinsics=None if matrices is None else matrices[row])
+            answers = self.answer(self._fit([each]))
+            if name == "depth":  # the only one that depends on the camera
+                answers = self._rescaled(answers, [each], None if matrices is None else matrices[row])
             if name not in answers:
                 raise UserError(
                     f"This network was trained without the {TASK_OF[name]} task, which predicts {name}; train one with "
@@ -254,7 +256,7 @@ class Perceiver:
             yield RESIZE[name](np.asarray(answers[name])[0], size=each.shape[:2])
 
     def _rescaled(self, answers: dict[str, Any], images: Sequence[np.ndarray], intrinsics: Any) -> dict[str, Any]:
-        """The answers with depth for the pictures' cameras: times (fx / width) / canonical_focal, where that is set."""
+        """The predictions with depth times (fx / width) / canonical_focal of each picture's camera, where it is set."""
         if self.canonical_focal is None:
             return answers
         sizes = [image.shape[:2] for image in images]
@@ -287,5 +289,5 @@ def perceive_padded(
 
 
 def fill_up(rows: Float[np.ndarray, "b *shape"], *, batch_size: int) -> Float[np.ndarray, "n *shape"]:
-    """The rows and as many copies of the last as make `batch_size`, so that one shape is compiled."""
+    """The rows, padded to `batch_size` with copies of the last one, so that one shape is compiled."""
     return np.concatenate([rows, np.repeat(rows[-1:], batch_size - len(rows), axis=0)])

@@ -1,4 +1,4 @@
-"""What a network has seen in one picture: arrays at the picture's own size, coloured pictures of them, files."""
+"""The results for one picture: arrays at the picture's own size, coloured pictures of them, files."""
 
 import json
 import pathlib
@@ -14,20 +14,20 @@ from mtl_depth.media.point_cloud import farthest
 from mtl_depth.prediction.output_folder import OutputFolder
 from mtl_depth.prediction.predictor import RESIZE, Perceiver, to_float
 
-LEGEND_WIDTH = 480  # pixels; a smaller picture of depth is enlarged, or its legend could not be read
-LEGEND_TALLEST = 8  # height by width up to which a picture of depth has a legend
+LEGEND_WIDTH = 480  # pixels; a narrower picture of depth is enlarged so that its legend is legible
+LEGEND_TALLEST = 8  # largest height / width of a picture of depth with a legend
 FILES = {"depth": "depth_color", "semantic": "semantic", "instance": "instance"}  # picture -> end of its file's name
 IDS = {"labels": ("semantic", np.uint8), "instances": ("instance", np.uint16)}  # the same of the ids, with their bits
 
 
 class Prediction(NamedTuple):
-    """One picture's.
+    """The prediction for one picture.
 
     Attributes:
-        name: of its files.
+        name: the start of its file names.
         image: the picture.
-        arrays: `depth`, `labels`, `instances` at its size, those that the run has.
-        shown: coloured pictures: `input`, `depth`, `semantic`, `instance`, and the truth where there is any.
+        arrays: `depth`, `labels`, `instances` at its size, as far as the run predicts them.
+        shown: coloured pictures: `input`, `depth`, `semantic`, `instance`, and the truth if it is known.
     """
 
     name: str
@@ -50,19 +50,19 @@ def make(
     """Brings one row of a batch's predictions to the picture's size and colours it.
 
     Args:
-        perceiver: who predicted.
+        perceiver: the network that predicted.
         predictions: a batch, at the network's size.
-        row: of the batch.
+        row: index in the batch.
         image: the picture.
-        name: of its files.
-        metric: whether depth is in metres; None: as the network answers it.
-        truth: one row of a batch that can be shown beside (`semantic`, `instance`).
-        nearest: depth of the brightest colour; None: the picture's own 5th percentile.
+        name: the start of its file names.
+        metric: whether depth is in metres; None: as the network predicts it.
+        truth: the row of a batch with the truth (`semantic`, `instance`), to be shown as well.
+        nearest: depth of the brightest colour; None: the 5th percentile of the picture.
     """
     size = image.shape[:2]
     arrays = {key: resize(predictions[key][row], size=size) for key, resize in RESIZE.items() if key in predictions}
     batch = {key: values[None] for key, values in (truth or {}).items()} | {"image": to_float(image)[None, None]}
-    # What a task of one's own predicts is shown at the network's size.
+    # Predictions of other tasks, which a user has added, are shown at the network's size.
     others = {key: values[row] for key, values in predictions.items() if isinstance(values, np.ndarray)}
     shown = {"input": image}
     for task in perceiver.tasks:
@@ -94,14 +94,14 @@ def write(
     metric: bool,
     intrinsics: Float[np.ndarray, "3 3"] | None,
 ) -> None:
-    """Writes what `wanted` names of `depth`, `npy`, `cloud`, `color` and `labels`, as far as the run has it.
+    """Writes the `wanted` ones of `depth`, `npy`, `cloud`, `color` and `labels`, as far as the run predicts them.
 
-    NAME_depth.png has 16 bits, metres x 256; where depth has no metres, its largest value is 65535 and NAME_depth.json
-    says what depth was multiplied with.
+    NAME_depth.png has 16 bits, metres x 256. Without metric scale, its largest value is 65535 and NAME_depth.json
+    has the factor that depth was multiplied by.
 
     Args:
-        prediction: what to write.
-        output: where to.
+        prediction: the prediction to write.
+        output: folder to write into.
         wanted: kinds of files.
         metric: whether depth is in metres.
         intrinsics: of the picture; needed by `cloud`.

@@ -1,4 +1,4 @@
-"""Published weights: encoders of torchvision, timm and pip, and Monodepth2 checkpoints, to Flax variables and back."""
+"""Converts published weights to Flax variables and back: encoders of torchvision, timm and pip, and Monodepth2."""
 
 from mtl_depth.pretrained.encoder import initialise_encoder, load_encoder, load_resnet
 from mtl_depth.pretrained.hub import ResolvedWeights, resolve_weights

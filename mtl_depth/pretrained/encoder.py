@@ -1,4 +1,4 @@
-"""State dicts of published encoders to variables of those in `models.encoder`, and from there into a network."""
+"""Loads published encoder weights as variables of the encoders in `models.encoder`, and puts them into a network."""
 
 import functools
 import pathlib
@@ -36,14 +36,14 @@ def load_encoder(path: str | pathlib.Path, encoder: str) -> Variables:
         encoder: one of `models.encoder.ENCODERS`.
 
     Raises:
-        UserError: the file cannot be read or is of another encoder.
+        UserError: the file cannot be read or belongs to another encoder.
     """
     path = pathlib.Path(path)
     return _as_variables(_read(path), encoder, path)
 
 
 def load_resnet(path: str | pathlib.Path) -> Variables:
-    """The same of whichever ResNet the file holds.
+    """`load_encoder` for a file with any ResNet.
 
     Raises:
         UserError: the file cannot be read or is something else.
@@ -62,7 +62,7 @@ def initialise_encoder(variables: Variables, encoder_variables: Variables, *, fr
         frames: images that the pose network's encoder takes; its first layer is tiled and divided by their number.
 
     Raises:
-        UserError: the network's encoder is another one, or of another width.
+        UserError: the network's encoder is another one, or has another width.
     """
     flat = flatten_dict(variables)
     replaced = {}
@@ -74,13 +74,14 @@ def initialise_encoder(variables: Variables, encoder_variables: Variables, *, fr
     present = {path: x.shape for path, x in flat.items() if path[1] == "encoder" or path[1:3] == ("pose", "encoder")}
     if present != {path: x.shape for path, x in replaced.items()}:
         raise UserError(
-            "The encoder weights do not fit the network: config.model.encoder must be theirs, config.model.width 1."
+            "The encoder weights do not fit the network; set config.model.encoder to theirs and config.model.width "
+            "to 1."
         )
     return unflatten_dict(flat | replaced)
 
 
 def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The entries of a file without those of a classifier."""
+    """The entries of a file, except those of a classifier."""
     arrays = without_surplus(read_arrays(path))
     if "conv1.weight" in arrays:
         return arrays
@@ -100,10 +101,10 @@ def _as_variables(arrays: Mapping[str, np.ndarray], encoder: str, path: pathlib.
 
 
 def _fits(arrays: Mapping[str, np.ndarray], encoder: str, path: pathlib.Path) -> bool:
-    """Whether the entries have that encoder's names and shapes, and were trained with its arithmetic.
+    """Whether the entries have the names and shapes of this encoder, and were trained with its arithmetic.
 
-    Two trainings of EfficientNet-Lite0 with timm's names have the same entries; of them, timm calls the one that comes
-    from TensorFlow tf_efficientnet_lite0.
+    timm has two sets of weights for EfficientNet-Lite0 with the same entries; the one that was converted from
+    TensorFlow is called tf_efficientnet_lite0.
     """
     arithmetic = TIMM if "conv_stem.weight" in arrays and "tf_" not in str(path) else TENSORFLOW
     name = _naming(arrays, encoder)
@@ -114,7 +115,7 @@ def _fits(arrays: Mapping[str, np.ndarray], encoder: str, path: pathlib.Path) ->
 
 
 def _naming(arrays: Mapping[str, np.ndarray], encoder: str) -> Callable[[Path], str]:
-    """The name of a variable of that encoder in a file that has these entries."""
+    """The function from a variable of this encoder to its name in a file with these entries."""
     made = make_encoder(encoder)
     if not isinstance(made, EfficientNetEncoder):
         return resnet_name

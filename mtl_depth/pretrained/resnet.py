@@ -1,4 +1,4 @@
-"""What ResNet state dicts of torchvision and timm hold."""
+"""The entries of ResNet state dicts of torchvision and timm."""
 
 import pathlib
 import re
@@ -14,12 +14,12 @@ _CLASSES = 1000  # of the classifier that a published ResNet ends in
 
 
 def resnet_depth(names: Iterable[str], *, source: pathlib.Path, prefix: str = "") -> int:
-    """Returns the depth of the ResNet that has these entries; raises UserError if it is not 18, 34 or 50.
+    """Returns the depth of the ResNet with these entries; raises UserError if it is not 18, 34 or 50.
 
     Args:
         names: of the entries.
         source: file that they come from, for messages.
-        prefix: what stands before torchvision's names.
+        prefix: prefix of torchvision's names.
     """
     names = list(names)
     blocks = {match.groups() for name in names if (match := re.match(rf"{re.escape(prefix)}layer(\d)\.(\d+)\.", name))}
@@ -37,7 +37,7 @@ def resnet_depth(names: Iterable[str], *, source: pathlib.Path, prefix: str = ""
 
 
 def without_surplus(arrays: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns the entries without those that a published encoder has and ours does not need."""
+    """Returns the entries without those that our encoder does not need."""
     return {
         name: x
         for name, x in arrays.items()

@@ -1,4 +1,4 @@
-"""PyTorch's `.pth` files to NumPy arrays, without PyTorch and without running a pickle.
+"""Reads PyTorch's `.pth` files as NumPy arrays, without PyTorch and without executing a pickle.
 
 A file holds a pickle, which is a program for a stack machine, and the bytes of the tensors next to it. Here the few
 instructions that a saved state_dict() consists of are carried out; every other instruction and every function but
@@ -43,7 +43,7 @@ _TENSORS = ("torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor")
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
-    """Returns what the file holds by name: tensors as arrays, everything else as it is.
+    """Returns the content of the file by name: tensors as arrays, everything else unchanged.
 
     Raises:
         UserError: the file holds something else than named values, or more than memory should take.
@@ -60,17 +60,17 @@ def read(path: pathlib.Path) -> dict[str, Any]:
         raise UserError(f"{path} holds no named tensors; save the network's state_dict().")
     tensors = [value for value in held.values() if isinstance(value, _Tensor)]
     if sum(8 * math.prod(tensor.shape) for tensor in tensors) > MOST_BYTES:
-        raise UserError(f"{path} would unpack to more than any network has; it is damaged or made to fill memory.")
+        raise UserError(f"{path} would unpack to more data than any network has; it is damaged or malicious.")
     storage = functools.cache(storage)
     return {name: _as_array(x, storage) if isinstance(x, _Tensor) else x for name, x in held.items()}
 
 
 class _RefusedError(Exception):
-    """The pickle asks for something that no state dict needs."""
+    """The pickle contains something that no state dict needs."""
 
 
 class _Name(NamedTuple):
-    """A function or class that the pickle names, never looked up."""
+    """A function or class that the pickle refers to; it is never imported."""
 
     name: str
 
@@ -96,7 +96,7 @@ _Read = Callable[[_Storage], bytes]
 
 
 def _read_archive(content: bytes) -> tuple[Any, _Read]:
-    """What a file of PyTorch 1.6 or newer holds: a zip archive of the pickle and of one file for each storage."""
+    """Reads a file of PyTorch 1.6 or newer: a zip archive of the pickle and of one file for each storage."""
     archive = zipfile.ZipFile(io.BytesIO(content))
     names = archive.namelist()
     if sum(entry.file_size for entry in archive.infolist()) > len(content):  # PyTorch compresses nothing
@@ -109,7 +109,7 @@ def _read_archive(content: bytes) -> tuple[Any, _Read]:
 
 
 def _read_stream(file: io.BytesIO) -> tuple[Any, _Read]:
-    """What an older file holds: pickles one after the other, then for each storage its length and its bytes."""
+    """Reads an older file: a sequence of pickles, then the length and the bytes of each storage."""
     if _interpret(file) != _MAGIC or _interpret(file) != _VERSION:
         raise ValueError("not a file of PyTorch")
     _interpret(file)  # sizes of the numbers on the machine that wrote it
@@ -129,7 +129,7 @@ def _values(held: Any) -> Any:
 
 
 def _interpret(file: io.BytesIO) -> Any:
-    """What the next pickle of the file describes; raises _RefusedError for what no state dict needs."""
+    """Interprets the next pickle of the file; raises _RefusedError for anything that no state dict needs."""
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     marks: list[int] = []  # heights of the stack
@@ -190,7 +190,7 @@ def _interpret(file: io.BytesIO) -> Any:
 
 
 def _call(name: str, arguments: tuple[Any, ...]) -> Any:
-    """What the function of that name makes of its arguments."""
+    """The result of the function of this name."""
     if name in _TENSORS:
         storage, offset, shape, strides = arguments[:4]
         whole = (offset, *shape, *strides)
@@ -205,7 +205,7 @@ def _call(name: str, arguments: tuple[Any, ...]) -> Any:
 
 
 def _as_array(tensor: _Tensor, read: _Read) -> np.ndarray:
-    """The view as an array of its own; raises ValueError where it reaches beyond its storage."""
+    """The view as a new array; raises ValueError if it exceeds its storage."""
     values = np.frombuffer(read(tensor.storage), tensor.storage.kind)
     shape, strides = tensor.shape, tensor.strides
     last = tensor.offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: arrays by Orbax, in folders that are named when all of them is on disk."""
+"""Checkpoints of a run: Orbax writes the arrays, and a folder gets its final name once it is complete on disk."""
 
 import concurrent.futures
 import contextlib
@@ -18,18 +18,18 @@ from mtl_depth.errors import UserError
 from mtl_depth.runtime import log, manifest, quiet
 
 BEST = "abs_rel"  # smaller is better
-PART, DELETED, DAMAGED = ".part", ".deleted", ".damaged"  # endings of folders that are no checkpoints
+PART, DELETED, DAMAGED = ".part", ".deleted", ".damaged"  # endings of folders that are not checkpoints
 
 
 class Checkpoints:
     """The checkpoints of one run folder: the newest few, and the one with the smallest Abs Rel.
 
-    A checkpoint is a folder `<step>` with the arrays below `state` and a manifest of checksums. It is written beside
-    in the background, synced to disk and then named, so that a crash leaves the earlier ones and no half one.
+    A checkpoint is a folder `<step>` with the arrays below `state` and a manifest of checksums. It is written in the
+    background under another name, synced to disk and then renamed, so that a crash never leaves an incomplete one.
     """
 
     def __init__(self, folder: pathlib.Path, *, keep: int, writes: bool = True):
-        """Opens `folder`; `keep` newest ones are kept. Of several processes one `writes`, the others only restore."""
+        """Opens `folder` and keeps the `keep` newest. Of several processes one `writes`; the others only restore."""
         self._folder, self._keep, self._writes = folder.absolute(), keep, writes
         self._quiet = contextlib.ExitStack()
         self._quiet.enter_context(quiet.failed_writes())
@@ -53,7 +53,7 @@ class Checkpoints:
         self._writing = self._background.submit(self._write, step, arrays, dict(notes))
 
     def note(self, step: int, notes: Mapping[str, Any]) -> None:
-        """Adds notes to the checkpoint of `step`; `abs_rel` lets it compete for the best.
+        """Adds notes to the checkpoint of `step`; `abs_rel` is what the best one is chosen by.
 
         Raises:
             UserError: the checkpoint cannot be written.
@@ -68,14 +68,14 @@ class Checkpoints:
         self._prune()
 
     def notes(self, step: int) -> dict[str, Any]:
-        """The notes of the checkpoint of `step`, {} where there is none that is whole."""
+        """The notes of the checkpoint of `step`; {} if there is no intact one."""
         try:
             return manifest.read_notes(self._folder / str(step))
         except ValueError:
             return {}
 
     def newest(self) -> int | None:
-        """Step of the newest checkpoint that is whole, or None; damaged ones are set aside with a warning."""
+        """The step of the newest intact checkpoint, or None; damaged ones are renamed with a warning."""
         for step in reversed(steps_in(self._folder)):
             folder = self._folder / str(step)
             try:
@@ -139,7 +139,7 @@ class Checkpoints:
 
 
 def steps_in(folder: pathlib.Path) -> list[int]:
-    """Steps of the checkpoints that are named in a `checkpoints` folder, in order."""
+    """The steps of the complete checkpoints in a `checkpoints` folder, in order."""
     return sorted(int(path.name) for path in folder.iterdir() if re.fullmatch("0|[1-9][0-9]*", path.name))
 
 
@@ -152,16 +152,16 @@ def restore_variables(folder: pathlib.Path, target: dict[str, Any], *, checkpoin
         checkpoint: "latest", "best" or a step.
 
     Raises:
-        UserError: the folder holds no such checkpoint, a damaged one, or one of another network.
+        UserError: the folder has no such checkpoint, or it is damaged or of another network.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} does not exist; train first, or give the run's folder as --workdir.")
     steps = steps_in(folder)
     if not steps:
         raise UserError(f"{folder} holds no finished checkpoint; train first.")
-    step = {"latest": steps[-1], "best": _best(folder)}.get(checkpoint, checkpoint)
+    step = {"latest": steps[-1], "best": best_step(folder)}.get(checkpoint, checkpoint)
     if step is None:
-        raise UserError(f"{folder} holds no evaluated checkpoint to call the best; set config.train.evaluate_every.")
+        raise UserError(f"{folder} has no evaluated checkpoint, so none is the best; set config.train.evaluate_every.")
     if not str(step).isdigit() or int(step) not in steps:
         raise UserError(f"{folder} has no checkpoint {step!r}; it has latest, best and {', '.join(map(str, steps))}.")
     chosen = folder.absolute() / str(int(step))
@@ -177,7 +177,8 @@ def restore_variables(folder: pathlib.Path, target: dict[str, Any], *, checkpoin
     return _restore(chosen, dict(target), partial=True)
 
 
-def _best(folder: pathlib.Path) -> int | None:
+def best_step(folder: pathlib.Path) -> int | None:
+    """Step of the checkpoint with the smallest Abs Rel on the validation split, or None if none was scored."""
     scores = {}
     for step in steps_in(folder):
         try:
@@ -188,7 +189,7 @@ def _best(folder: pathlib.Path) -> int | None:
 
 
 def _checkpointer() -> ocp.Checkpointer:
-    """Orbax for this process alone, whatever other processes there are: the state is the same on all of them."""
+    """Orbax for this process alone, without the other ones: the state is the same on all of them."""
     me = jax.process_index()
     options = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
     return ocp.Checkpointer(
@@ -207,7 +208,7 @@ def _restore(folder: pathlib.Path, target: dict[str, Any], *, partial: bool = Fa
             arrays = checkpointer.restore(folder / "state", args=restore)
     except (ValueError, KeyError, OSError) as error:
         raise UserError(
-            f"{folder} is damaged or of another network than config.json says: {_reason(error)[:200]}"
+            f"{folder} is damaged, or of another network than that of config.json: {_reason(error)[:200]}"
         ) from None
     return jax.tree.map(_like, target, arrays)
 
@@ -239,7 +240,7 @@ def _unused(path: pathlib.Path) -> pathlib.Path:
 
 
 def _reason(error: Exception) -> str:
-    """What the file system said, out of a short or a long report."""
+    """The file system's reason, extracted from a short or a long error message."""
     for known in ("No space left on device", "File too large", "Disk quota exceeded", "Read-only file system"):
         if known in str(error):
             return known

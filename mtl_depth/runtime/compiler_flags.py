@@ -1,4 +1,4 @@
-"""XLA's settings for the CPU, made before jax is imported."""
+"""XLA flags for the CPU, set before jax is imported."""
 
 import importlib.metadata
 import os
@@ -8,11 +8,11 @@ NAME = "--xla_cpu_experimental_ynn_fusion_type"
 
 
 def avoid_wrong_reductions(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Turns YNNPACK's fusions off where they are known to be wrong, unless XLA_FLAGS sets them already.
+    """Disables YNNPACK's fusions in versions where they are known to be wrong, unless XLA_FLAGS sets them already.
 
-    In jaxlib 0.10.2 and 0.11 `jit(vmap(lambda row: ((matrix @ row) ** 2).sum()))` over 32,769 rows answers a wrong
-    last row (jax issue 39103); jax 0.12 is right. Later versions are left alone, because
-    an XLA that does not know a flag ends the process.
+    In jaxlib 0.10.2 and 0.11 `jit(vmap(lambda row: ((matrix @ row) ** 2).sum()))` over 32,769 rows returns a wrong
+    last row (jax issue 39103); jax 0.12 is right. Nothing is set in later versions, because XLA ends the process for a
+    flag that it does not know.
     """
     given = environ.get("XLA_FLAGS", "")
     if NAME not in given and importlib.metadata.version("jaxlib").startswith(("0.10.", "0.11.")):

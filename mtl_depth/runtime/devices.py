@@ -1,4 +1,4 @@
-"""One device or many: wraps a step in jit or pmap and puts data where the step wants it."""
+"""One device or several: compiles a step with jit or pmap and places its data on the devices."""
 
 import itertools
 import pickle
@@ -30,7 +30,9 @@ class Devices:
         if count > len(local):
             raise UserError(f"config.train.devices is {count}, but this process has {len(local)}; lower it.")
         if count and count < len(local) and jax.process_count() > 1:
-            raise UserError("config.train.devices must be 0 where several processes train: each uses all it has.")
+            raise UserError(
+                "config.train.devices must be 0 when several processes train: each uses all of its devices."
+            )
         self._devices = local[:count] if count else local
 
     def __len__(self) -> int:
@@ -60,8 +62,8 @@ class Devices:
         Args:
             step: a function of arrays and of a keyword `axis_name`.
             in_axes: of each argument, 0 where every device has its own, None where all have the same.
-            out_axes: of what it answers.
-            donate: positions of the arguments whose memory it takes.
+            out_axes: of its results.
+            donate: positions of the arguments whose memory it may reuse.
         """
         if len(self) == 1 and jax.process_count() == 1:
             return jax.jit(step, donate_argnums=donate)
@@ -71,11 +73,11 @@ class Devices:
         )  # fmt: skip
 
     def place_state(self, state: PyTree) -> PyTree:
-        """A copy of the state on every device. Done once: a state that is not replicated cannot be donated twice."""
+        """Copies the state to every device. Done once, because only a replicated state can be donated repeatedly."""
         return jax.device_put(state, self._sharding(PartitionSpec()))
 
     def place_batch(self, batch: dict[str, np.ndarray], *, parts: int = 1) -> dict[str, jax.Array]:
-        """This process's share of a batch, split over its devices; with several `parts`, each part is split so.
+        """Places this process's share of a batch, split over its devices; of several `parts`, each one is split.
 
         The rows of the parts follow one another. Arrays get the axes of devices (several) and parts (more than one).
         """
@@ -107,9 +109,9 @@ class Devices:
         return jax.device_put(tree, SingleDeviceSharding(self._devices[0]))
 
     def any_process(self) -> Callable[[bool], bool]:
-        """A function of a wish: whether a process has wished so, with the same answer at the same call on all of them.
+        """Returns a function of a bool: whether it was true on any process, the same result on all of them.
 
-        With several processes it answers what was wished at the call before, so that nobody waits.
+        With several processes the result is that of the previous call, so that no process waits for another.
         """
         if jax.process_count() == 1:
             return bool
@@ -129,7 +131,7 @@ class Devices:
 
 
 def agree_on(find: Callable[[], int]) -> int:
-    """What the first process finds, on all processes; the others do not look."""
+    """The result of `find` on the first process, on all processes; the others do not call it."""
     if jax.process_count() == 1:
         return find()
     found = find() if jax.process_index() == 0 else 0
@@ -137,7 +139,7 @@ def agree_on(find: Callable[[], int]) -> int:
 
 
 def gather(batch: PyTree, *, parts: int = 1) -> PyTree:
-    """The whole of a NumPy batch of which every process has a share of each of its `parts`, one after another."""
+    """The whole batch (NumPy), of which every process has a share of each of the `parts`, one after another."""
     if jax.process_count() == 1:
         return batch
     found = multihost_utils.process_allgather(batch, tiled=False)
@@ -163,9 +165,9 @@ def broadcast(tree: PyTree) -> PyTree:
 
 
 def prefetch(items: Iterable[Item], place: Callable[[Item], Placed], *, ahead: int = 2) -> Iterator[Placed]:
-    """Reads and places up to `ahead` items in a thread, so that the device never waits for input.
+    """Reads and places up to `ahead` items in a thread, so that the device does not wait for input.
 
-    An error of the reader is raised here, at its place in the order.
+    An error of the reader is raised in order, after the items before it.
     """
     ready: queue.Queue = queue.Queue(maxsize=ahead)
     stopped = threading.Event()

@@ -1,4 +1,4 @@
-"""A full disk, or a file that the system refuses, said in one sentence."""
+"""Messages for a full disk and for files that the system refuses to open."""
 
 import contextlib
 import errno
@@ -14,7 +14,7 @@ REFUSED = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR,
 
 @contextlib.contextmanager
 def reporting_full_disk(folder: pathlib.Path) -> Iterator[None]:
-    """Within it, an OSError of a disk that takes no more becomes a UserError."""
+    """Context in which an OSError of a full disk becomes a UserError."""
     try:
         yield
     except OSError as error:
@@ -27,7 +27,7 @@ def reporting_full_disk(folder: pathlib.Path) -> Iterator[None]:
 
 
 def check_writable(folder: pathlib.Path) -> None:
-    """Raises UserError where nothing can be written into `folder`, before hours of work for it."""
+    """Raises UserError if `folder` is not writable, before hours of work are lost."""
     with reporting_refusals(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -36,8 +36,8 @@ def check_writable(folder: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def reporting_refusals(path: pathlib.Path | str) -> Iterator[None]:
-    """Within it, an OSError of a full disk, of missing permissions, or of a file where a folder belongs becomes a
-    UserError; `path` is named where the system names nothing."""
+    """Context in which an OSError of a full disk, of missing permissions, or of a file in place of a folder becomes a
+    UserError; it names `path` where the error has no file name."""
     try:
         yield
     except OSError as error:

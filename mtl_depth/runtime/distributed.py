@@ -1,4 +1,4 @@
-"""Several processes that train together: how they find each other, and what is said when one of them is gone."""
+"""Training with several processes: how they connect, and the messages when one of them dies."""
 
 import contextlib
 import ctypes
@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 
 from mtl_depth.errors import UserError
 
-HEARTBEAT_SECONDS = 30  # a process that has been silent for so long is gone, and the others stop
-# Words of jax's errors, which come as RuntimeError or ValueError: of an exchange between processes that failed, and
-# of faults that are this process's own.
+HEARTBEAT_SECONDS = 30  # a process without a heartbeat for this long counts as dead, and the others stop
+# Phrases in jax's errors, which are RuntimeError or ValueError: for a failed exchange between processes, and for
+# errors of this process itself.
 EXCHANGE = ("gloo", "nccl", "connection", "socket", "peer", "coordination", "heartbeat", "unavailable", "deadline")
 EXCHANGE += ("aborted", "preempt", "another task", "distributed")
 OWN = ("resource_exhausted", "out of memory", "invalid_argument", "failed to allocate")
@@ -20,10 +20,10 @@ OURS = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 
 
 def connect(environment: Mapping[str, str] = os.environ) -> bool:
-    """Joins the other processes of the run, where the environment says that there are some.
+    """Connects to the other processes of the run, if the environment describes any; returns whether it does.
 
     Raises:
-        UserError: the environment names a part of what is needed, or the others cannot be reached.
+        UserError: the environment is incomplete, or the other processes cannot be reached.
     """
     given = [name for name in OURS if environment.get(name)]
     if not given and not in_cluster(environment):
@@ -45,18 +45,18 @@ def connect(environment: Mapping[str, str] = os.environ) -> bool:
     try:
         jax.distributed.initialize(**options, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
     except (RuntimeError, ValueError) as error:
-        raise UserError(f"The processes of this run do not find each other: {_first_line(error)}") from None
+        raise UserError(f"The processes of this run cannot connect to each other: {_first_line(error)}") from None
     return True
 
 
 @contextlib.contextmanager
 def reporting_lost_processes() -> Iterator[None]:
-    """Within it, an error ends this process at once, for a tidy exit would wait for the others, which wait for it.
+    """Context in which an error ends this process at once: a regular exit would wait for the others, and they for it.
 
-    An error of an exchange means that another process is gone; any other that is no UserError keeps its traceback.
+    A failed exchange means that another process is gone. Other errors, except UserError, keep their traceback.
     """
-    # Where the first process is gone, a thread of jax may abort this one before an exchange fails here. Python's own
-    # handlers would run too late: the process ends as soon as the C handler returns, which this one does not.
+    # When the first process dies, a thread of jax may abort this one before an exchange fails here. A handler in
+    # Python would run too late, because the process ends as soon as the C handler returns; this one does not return.
     ctypes.CDLL(None).signal(signal.SIGABRT, _aborted)
     try:
         yield
@@ -72,7 +72,7 @@ def reporting_lost_processes() -> Iterator[None]:
 
 
 def lost_another(error: Exception) -> bool:
-    """Whether an error tells of an exchange with another process, and not of this one, such as its full memory."""
+    """Whether an error is that of an exchange with another process, and not of this process, such as full memory."""
     words = str(error).lower()
     if any(word in words for word in OWN):
         return False

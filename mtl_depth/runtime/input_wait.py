@@ -1,4 +1,4 @@
-"""The share of its time that a loop waits for input."""
+"""Measures which share of its time a loop waits for input."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,8 +6,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-WINDOW = 50  # items that a share is measured over
-MOST = 0.1  # share of waiting above which input is what limits
+WINDOW = 50  # number of items that the share is measured over
+MOST = 0.1  # share of waiting above which input limits the loop
 
 
 def metered(
@@ -18,9 +18,9 @@ def metered(
     most: float = MOST,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Item]:
-    """Yields the items; calls `warn` with the share once it was above `most` during `window` items.
+    """Yields the items; calls `warn` once with the share of waiting, if it exceeds `most` over `window` items.
 
-    The wait for the first item is nobody's fault: workers start, files are opened.
+    The wait for the first item does not count, because workers start and files are opened then.
     """
     try:
         first = next(items, None)
@@ -47,7 +47,7 @@ def metered(
 
 
 def advice(share: float, *, threads: int, workers: int) -> str:
-    """What a user reads whose training waits for input."""
+    """The warning for a training that waits for input."""
     return (
         f"Input limits training: {share:.0%} of the time was spent waiting for batches. Raise --config.data.workers "
         f"(now {workers}) or --config.data.threads (now {threads}), or build the data set with --storage=jpeg; "

@@ -1,4 +1,4 @@
-"""One training at a time writes a run's folder."""
+"""A lock, so that only one training at a time writes to a run's folder."""
 
 import contextlib
 import errno
@@ -22,7 +22,7 @@ class Held(NamedTuple):
     file: TextIO
 
     def check(self) -> None:
-        """Raises UserError where the folder was removed or replaced since it was locked."""
+        """Raises UserError if the folder was removed or replaced after it was locked."""
         try:
             same = os.path.samestat(os.stat(self.workdir / NAME), os.fstat(self.file.fileno()))
         except OSError:
@@ -35,12 +35,12 @@ class Held(NamedTuple):
 
 @contextlib.contextmanager
 def only_writer(workdir: pathlib.Path) -> Iterator[Held]:
-    """Holds a lock on the run's folder; the system frees it even when the process is killed.
+    """Holds a lock on the run's folder; the system releases it even when the process is killed.
 
-    Of the processes of one run only the one that writes takes it.
+    Of several processes of a run, only the one that writes locks the folder.
 
     Raises:
-        UserError: another process holds it, or nothing can be written there.
+        UserError: another process holds the lock, or the folder is not writable.
     """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -52,14 +52,14 @@ def only_writer(workdir: pathlib.Path) -> Iterator[Held]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # the one answer that means that another process holds it
+        except BlockingIOError:  # the only error that means that another process holds it
             file.seek(0)
             holder = file.read(20).strip() or "of unknown id"
             raise UserError(
                 f"Process {holder} is training in {workdir}; wait for it, stop it, or give another --workdir."
             ) from None
-        except OSError as error:  # some network file systems know no locks
-            log.say(f"warning: {workdir} cannot be locked ({error.strerror}); let no other training write there.")
+        except OSError as error:  # some network file systems have no locks
+            log.say(f"warning: {workdir} cannot be locked ({error.strerror}); do not start another training there.")
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()

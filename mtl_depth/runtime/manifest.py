@@ -1,12 +1,16 @@
-"""A folder that is there whole or not at all: checksums of its files, synced to disk before it gets its name."""
+"""Folders that are written atomically: files and their checksums are synced to disk before the folder gets its name."""
 
+import errno
 import hashlib
 import json
 import os
 import pathlib
 from typing import Any
 
+from mtl_depth.errors import UserError
+
 NAME = "manifest.json"
+DAMAGE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ELOOP)  # something else is where a file was written
 
 
 def commit(part: pathlib.Path, final: pathlib.Path, notes: dict[str, Any]) -> None:
@@ -24,7 +28,7 @@ def commit(part: pathlib.Path, final: pathlib.Path, notes: dict[str, Any]) -> No
 
 
 def add_notes(folder: pathlib.Path, notes: dict[str, Any]) -> None:
-    """Adds to the notes that `folder` was committed with. Raises ValueError where its manifest is damaged."""
+    """Adds to the notes that `folder` was committed with. Raises ValueError if its manifest is damaged."""
     content = _read(folder)
     part = folder.with_name(f"{folder.name}.{NAME}.part")
     _write(part, content | {"notes": content["notes"] | notes})
@@ -42,13 +46,14 @@ def read_notes(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def check(folder: pathlib.Path) -> None:
-    """Raises ValueError, which names the file, if a file of `folder` is missing or differs from what was committed."""
+    """Raises ValueError, which names the file, if a file of `folder` is missing or differs from what was committed, and
+    UserError if the system does not let it be read."""
     for name, digest in _read(folder)["files"].items():
         try:
             with open(folder / name, "rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise ValueError(f"{name} cannot be read ({error.strerror})") from None
+            raise _fault(folder / name, error) from None
         if found != digest:
             raise ValueError(f"{name} differs from its checksum")
 
@@ -77,11 +82,20 @@ def _read(folder: pathlib.Path) -> dict[str, Any]:
             return content
     except FileNotFoundError:
         raise ValueError(f"{NAME} is missing") from None
-    except OSError as error:  # a folder, a circle of links
-        raise ValueError(f"{NAME} cannot be read ({error.strerror})") from None
+    except OSError as error:
+        raise _fault(folder / NAME, error) from None
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         pass
     raise ValueError(f"{NAME} is damaged")
+
+
+def _fault(path: pathlib.Path, error: OSError) -> Exception:
+    """Damage where something else is in the place of a file; what the system refuses may be whole."""
+    if error.errno in DAMAGE:
+        return ValueError(f"{path.name} cannot be read ({error.strerror})")
+    return UserError(
+        f"{path} cannot be read ({error.strerror}); make it readable, or check the disk: the checkpoint may be whole."
+    )
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What Orbax and TensorStore print when a write fails, kept from the screen: our own sentence says it."""
+"""Suppresses what Orbax and TensorStore print when a write fails: our own message reports it."""
 
 import contextlib
 import logging
@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_LATE = "Event loop is closed"  # of the writes that were still on their way when the first of them failed
+_LATE = "Event loop is closed"  # error of the writes that were still pending when the first one failed
 
 
 @contextlib.contextmanager
 def failed_writes() -> Iterator[None]:
-    """Within it, absl logs nothing and late answers of a failed write print no traceback."""
+    """Context in which absl logs nothing and pending writes after a failed one print no traceback."""
     before = sys.excepthook, sys.unraisablehook
     logger = logging.getLogger("absl")
     was_disabled, logger.disabled = logger.disabled, True

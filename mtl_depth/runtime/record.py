@@ -1,5 +1,6 @@
-"""A JSON file that the program reads back: strict JSON with a checksum, by which damage or an edit by hand shows."""
+"""JSON files that the program reads back: strict JSON with a checksum that reveals damage and edits."""
 
+import errno
 import hashlib
 import json
 import pathlib
@@ -12,18 +13,20 @@ CHECKSUM = "sha256"
 
 
 def write(path: pathlib.Path, content: dict[str, Any]) -> None:
-    """Writes `content` whole or not at all."""
+    """Writes `content` with its checksum, atomically."""
     content = encoded(content)
     log.write_text(path, json.dumps(content | {CHECKSUM: digest(content)}, indent=1, allow_nan=False) + "\n")
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
-    """What `write` was given; says so where the file has been changed since.
+    """Reads what `write` wrote; prints a warning if the file was changed since.
 
     Raises:
         OSError: there is no such file, or it cannot be read.
-        ValueError: it is no JSON object.
+        ValueError: it is not a JSON object.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise OSError(errno.EISDIR, "it is a folder, a pipe or a device, not a file", str(path))
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:

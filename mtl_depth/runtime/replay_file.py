@@ -1,4 +1,4 @@
-"""A batch and the state that met it, in one file of plain arrays, so that a step can be run again."""
+"""A batch and the state before it in one file of plain arrays, so that a step can be repeated."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def write(path: pathlib.Path, state: Any, batch: Any, *, settings: dict[str, Any
 
 
 def read_settings(path: pathlib.Path) -> dict[str, Any]:
-    """The settings in a file that `write` wrote. Raises UserError where it is none."""
+    """The settings in a file that `write` wrote. Raises UserError if it is another file."""
     return json.loads(str(_read(path)["settings"]))
 
 
@@ -36,16 +36,18 @@ def read(path: pathlib.Path, target: Any) -> tuple[Any, Any]:
 
     Args:
         path: the file.
-        target: a state of shapes and types.
+        target: a state with the expected shapes and types.
 
     Raises:
-        UserError: it is not such a file, or of another network.
+        UserError: it is not such a file, or belongs to another network.
     """
     arrays = _read(path)
     leaves = []
     for name, leaf in _named("state", target):
         if name not in arrays:
-            raise UserError(f"{path} has no {name}; it is of another version of mtl_depth or another network.")
+            raise UserError(
+                f"{path} has no {name}; it was written by another version of mtl_depth or for another network."
+            )
         key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         leaves.append(jax.random.wrap_key_data(arrays[name], impl=jax.random.key_impl(leaf)) if key else arrays[name])
     batch = {name.split("/")[-1]: array for name, array in arrays.items() if name.startswith("batch/")}

@@ -1,4 +1,4 @@
-"""Reads what a run has left in its folder: the configuration and the evaluation."""
+"""Reads the configuration and the evaluation in the folder of a run."""
 
 import pathlib
 import sys
@@ -45,7 +45,7 @@ def load_evaluation(folder: str | pathlib.Path) -> dict[str, Any]:
 
 
 SECTIONS = ("depth", "semantic", "instance", "report_head", "odometry")  # of evaluation.json: scores by name
-GROUPS = {  # of scores inside them, with those that readers count on
+GROUPS = {  # groups of scores inside them, with the scores that must exist
     "median_scaled": ("abs_rel",),
     "unscaled": ("abs_rel",),
     "constant": ("abs_rel",),
@@ -57,7 +57,7 @@ GROUPS = {  # of scores inside them, with those that readers count on
 
 
 def _fault(values: dict[str, Any]) -> str | None:
-    """What in an evaluation is not as the evaluator writes it, or None."""
+    """Describes what in an evaluation differs from the evaluator's format; None if nothing does."""
     if not {"split", "frames"} <= values.keys():
         return "it holds no scores"
     if not isinstance(values["split"], str) or type(values["frames"]) is not int:

@@ -1,4 +1,4 @@
-"""A run's folder belongs to one configuration and one data set: what may change from one part of a run to the next."""
+"""Checks that a resumed run has the configuration and data set that it began with, except for what may change."""
 
 import hashlib
 import json
@@ -10,15 +10,15 @@ from mtl_depth.errors import UserError
 from mtl_depth.runtime import log, record
 from mtl_depth.runtime.checkpoint import steps_in
 
-# Which settings may differ when a run is continued. A name stands for itself, or for all of its section; the longest
-# name that fits decides.
+# Which settings may differ when a run is resumed. A name is that of a setting or of a section; the longest matching
+# name applies.
 MAY = "may change"
 WARNS = "may change, with a warning"
 NOT = "may not change"
 SETTINGS = {
     "data": NOT,
     "data.manual_dir": MAY,
-    "data.data_dir": MAY,  # what the data are is compared, not where they lie
+    "data.data_dir": MAY,  # the content of the data set is compared, not its location
     "data.threads": MAY,
     "data.workers": MAY,
     "data.eval_frames": WARNS,
@@ -38,15 +38,17 @@ SETTINGS = {
     "train.max_skipped": MAY,
     "train.rematerialise": MAY,
     "train.devices": MAY,
+    "train.profile": MAY,
     "evaluation": MAY,
+    "log": MAY,
     "weights": MAY,
 }
 NOT_COMPARED = ("built_with", "steps")  # of dataset.json
 WORDS = {
-    "data.eval_frames": "later scores are of other frames",
-    "model.encoder_weights": "these are read at the first step only",
-    "initial_weights": "these are read at the first step only",
-    "tasks.depth.crop": "later scores are of another crop",
+    "data.eval_frames": "later scores are for other frames",
+    "model.encoder_weights": "only the first step of a run reads it",
+    "initial_weights": "only the first step of a run reads it",
+    "tasks.depth.crop": "later scores are for another crop",
     "train.batch_size": "an epoch has another number of steps, and the clips come in another order",
     "train.accumulate": "BatchNorm sees other parts of a batch",
     "train.seed": "the clips come in another order; the weights are those of before",
@@ -56,18 +58,18 @@ WORDS = {
 def check_or_record(
     workdir: pathlib.Path, config: Config, dataset: Any, *, clips: int, rate: Any = None, steps: int | None = None
 ) -> None:
-    """Saves the configuration and what tells its data set from others, or checks that the run begun here is the same.
+    """Records the configuration and the identity of the data set, or checks that the run in `workdir` has the same.
 
     Args:
         workdir: the run's folder.
         config: of the run.
         dataset: the opened data set.
-        clips: how many training clips it gives.
-        rate: (training section, steps of the run, step) -> learning rate; lets a change of it be said in numbers.
+        clips: number of its training clips.
+        rate: (training section, steps of the run, step) -> learning rate; used to report a change of it in numbers.
         steps: of the run.
 
     Raises:
-        UserError: `workdir` holds a run whose model, tasks, data or data set differ; the message names the fields.
+        UserError: `workdir` has a run whose model, tasks, data or data set differ; the message lists the fields.
     """
     settings, identity = json.loads(json.dumps([to_dict(config), fingerprint(dataset.metadata)]))
     identity |= {"training_clips": clips, "steps": steps}
@@ -98,7 +100,7 @@ def check_or_record(
 
 
 def fingerprint(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What a data set is, whatever folder it lies in: sizes and camera in clear, its frames and splits as a digest."""
+    """The identity of a data set, independent of its folder: sizes and camera, and a digest of frames and splits."""
     names = ["size", "image_size", "intrinsics", "depth_scale", "stereo"]
     names += ["baseline"] if metadata.get("stereo") else []
     described = {name: metadata[name] for name in names if name in metadata}
@@ -121,7 +123,7 @@ def rule(name: str) -> str:
 def _say_rates(
     workdir: pathlib.Path, before: dict[str, Any], config: Config, known: dict[str, Any], steps: int | None, rate: Any
 ) -> None:
-    """Says where the learning rate of the next step is no longer what it was: more steps move its drop."""
+    """Warns if the learning rate of the next step differs from the previous one: more steps move its drop."""
     checkpoints = workdir / "checkpoints"
     step = max(steps_in(checkpoints), default=0) if checkpoints.is_dir() else 0
     if rate is None or not step or not known.get("steps"):
@@ -136,7 +138,7 @@ def _say_rates(
 
 
 def _settings(workdir: pathlib.Path, now: dict[str, Any]) -> dict[str, Any] | None:
-    """The settings that the run was begun with; a section that its version did not have is as it is `now`."""
+    """The settings that the run began with; a section that its version did not have is taken from `now`."""
     saved = _saved(workdir / "config.json")
     if saved is None:
         return None
@@ -150,7 +152,7 @@ def _settings(workdir: pathlib.Path, now: dict[str, Any]) -> dict[str, Any] | No
 
 
 def _saved(path: pathlib.Path) -> dict[str, Any] | None:
-    """The content of a record, or None where there is no file."""
+    """The content of a record, or None if there is no file."""
     try:
         return record.read(path)
     except FileNotFoundError:
@@ -160,7 +162,7 @@ def _saved(path: pathlib.Path) -> dict[str, Any] | None:
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(name, value before, value now) of the leaves in which two trees of settings differ."""
+    """(name, value before, value now) for the leaves in which two trees of settings differ."""
     before, now = _leaves(before, ""), _leaves(now, "")
     names = sorted(before.keys() | now.keys())
     return [(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)]

@@ -5,6 +5,6 @@ from mtl_depth.errors import UserError
 
 
 def check(config: Config) -> None:
-    """Raises UserError for a setting whose value is of another type, out of its bounds or not finite."""
+    """Raises UserError for a setting whose value has a wrong type, is out of bounds or not finite."""
     if sentence := fault(config):
         raise UserError(sentence)

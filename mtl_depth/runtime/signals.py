@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a wish to stop that the training loop meets; a second Ctrl-C leaves at once."""
+"""SIGTERM and Ctrl-C as requests to stop, which the training loop checks; a second Ctrl-C exits at once."""
 
 import contextlib
 import os
@@ -14,9 +14,9 @@ STOPS = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Within it, the function that is given tells whether a signal has asked to stop.
+    """Context whose value is a function that returns whether a signal has asked to stop.
 
-    A thread hears the signals, for Python's own handlers wait while the main thread compiles or computes.
+    A thread receives the signals, because Python's own handlers wait while the main thread compiles or computes.
     """
     asked = threading.Event()
     ear, mouth = socket.socketpair()
@@ -24,7 +24,7 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
 
     def listen() -> None:
         while numbers := ear.recv(1):
-            if numbers[0] not in STOPS:  # every signal that Python handles is heard here
+            if numbers[0] not in STOPS:  # every signal that Python handles arrives here
                 continue
             number = signal.Signals(numbers[0])
             if asked.is_set() and number == signal.SIGINT:

@@ -1,4 +1,4 @@
-"""Numbers that JSON cannot hold, NaN and the infinities: written as null with a word beside it, and read back."""
+"""Writes NaN and infinities, which JSON cannot represent, as null with a note next to it, and reads them back."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ NOT_FINITE = "not_finite"
 
 
 def encoded(value: Any) -> Any:
-    """JSON has no NaN and no infinity: null stands for them, and `not_finite` beside it says which it was."""
+    """The values with null for NaN and infinities; the key `not_finite` lists which ones they were."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list | tuple):
@@ -19,7 +19,7 @@ def encoded(value: Any) -> Any:
 
 
 def decoded(value: Any) -> Any:
-    """The inverse of `encoded`, but for lists, where null stays."""
+    """The inverse of `encoded`, except in lists, where null remains."""
     if isinstance(value, list):
         return [decoded(entry) for entry in value]
     if not isinstance(value, dict):

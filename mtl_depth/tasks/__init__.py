@@ -1,4 +1,4 @@
-"""The table of tasks. A new task is a file beside this one, a section in `config.Tasks` and a line here."""
+"""The table of tasks. A new task is a file in this package, a section in `config.Tasks` and a line here."""
 
 import dataclasses
 
@@ -7,20 +7,21 @@ import jax.numpy as jnp
 from mtl_depth import config
 from mtl_depth.errors import UserError
 from mtl_depth.models.network import Network, make_network
-from mtl_depth.tasks import depth, instance, semantic
+from mtl_depth.tasks import depth, instance, reconstruction, semantic
 from mtl_depth.tasks.base import Task
 
-FACTORIES = {"depth": depth.make, "semantic": semantic.make, "instance": instance.make}
+MODULES = (depth, semantic, instance, reconstruction)  # each named like its section of config.Tasks
+FACTORIES = {module.__name__.rpartition(".")[2]: module.make for module in MODULES}
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 def assemble(
     model: config.Model, tasks: config.Tasks, camera: config.Camera | None = None
 ) -> tuple[Network, tuple[Task, ...]]:
-    """Builds the tasks whose section is set, and the network that serves them all.
+    """Builds the tasks whose section is set, and the network that they share.
 
     Raises:
-        UserError: no task is set, a setting has a value that does not exist, or two heads answer under one name.
+        UserError: no task is set, a setting has an invalid value, or two heads have outputs of the same name.
     """
     if model.dtype not in DTYPES:
         raise UserError(f"config.model.dtype is {model.dtype!r}; choose one of {', '.join(DTYPES)}.")

@@ -1,7 +1,7 @@
 """A task is a value: a head and a few pure functions.
 
-The network has one head a task, the objective is the sum of the tasks' terms, the evaluator folds the tasks' metrics.
-Nothing outside this package asks which tasks a run has.
+The network has one head per task, the objective is the sum of the tasks' terms, and the evaluator adds up the tasks'
+metrics. Training and evaluation do not depend on which tasks a run has.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -26,12 +26,12 @@ class Metrics(NamedTuple):
     Attributes:
         reads: batch keys that scoring needs (`depth`, `semantic`, ...), at the truth's own size.
         studies: those of them that `study` needs.
-        study: labelled training batches of NumPy arrays -> what the trivial predictors know (the constant, the mean
-            image, the majority label image). The batches hold `studies` and no images.
-        measure: (predictions, batch, studied) -> sums over the batch, to be added up. Predictions are arrays of the
-            device or of the host, and may have more rows than the batch, which is of the host: the last batch of an
-            evaluation is filled up, so that one shape is compiled. Sums may stay on the device: who adds them up
-            fetches them when it has given the device its next work.
+        study: labelled training batches of NumPy arrays -> what the trivial predictors learn from them (the constant,
+            the mean image, the majority label image). The batches have the keys `studies` and no images.
+        measure: (predictions, batch, studied) -> sums over the batch, to be added up. Predictions are arrays on the
+            device or the host; the batch is on the host. Predictions may have more rows than the batch, because the
+            last batch of an evaluation is padded so that one shape is compiled. Sums may stay on the device: the
+            evaluator fetches them after it has started the device's next work.
         summarise: merged sums of NumPy arrays -> sections of evaluation.json, e.g. `{"depth": {"median_scaled": ...}}`.
     """
 
@@ -43,13 +43,12 @@ class Metrics(NamedTuple):
 
 
 class Health(NamedTuple):
-    """Signs that a task has stopped learning, watched while training.
+    """Signs that a task has stopped learning, checked during training.
 
     Attributes:
         measure: (outputs, batch) -> `{"disparity_spread": (total, count), ...}` over this device's share of the batch,
             jit-able; the step divides after summing both over devices.
-        signs: by the name of a measured mean, the least value that is healthy, and what it means to lie below it and
-            what to do, in a sentence.
+        signs: for each measured mean, the smallest healthy value, and the warning for lower values.
     """
 
     measure: Callable[[Outputs, Batch], Terms]
@@ -57,11 +56,11 @@ class Health(NamedTuple):
 
 
 class Task(NamedTuple):
-    """One thing to learn.
+    """One task: its head, loss, metrics and pictures.
 
     Attributes:
         name: `depth`, `semantic` or `instance`; the parameters of the head are `head_<name>`.
-        reads: batch keys that the loss needs beside image and intrinsics.
+        reads: batch keys that the loss needs in addition to image and intrinsics.
         head: Flax module from encoder features to a dict of outputs.
         predicts_motion: whether the loss needs `source_from_target` of the pose network.
         loss: (keys[b], outputs, batch) -> terms `{"depth/photometric": (total, count), ...}`, weighted. `total` sums

@@ -1,4 +1,4 @@
-"""What the instance head learns from an instance image, made on the device with static shapes."""
+"""Targets of the instance head, computed from an instance image on the device, with static shapes."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ _VALUES = 1 << 16  # raw values are 16-bit
 
 
 class CenterTargets(NamedTuple):
-    """Targets of one batch.
+    """The targets of one batch.
 
     Attributes:
         center: heatmap in [0, 1], b h w: the largest of the Gaussians about the instances' centres of mass.
@@ -35,8 +35,8 @@ def center_targets(values: Int[Array, "b h w"], is_thing: Bool[Array, "ids"]) ->
         values: raw values, label id * 1000 + instance number, 0 = no label; flipped and resized already.
         is_thing: for every label id (0 to at least 65), whether it is a thing.
 
-    An instance is all pixels of one value; its centre is their centre of mass. Number 0 of a class (its pixels are no
-    single object) gives no centre. Sums are integers, so the same picture gives the same bits in any batch.
+    An instance is the set of all pixels with one value; its centre is their centre of mass. Number 0 of a class, which
+    is not a single object, has no centre. Sums are integers, so the result is the same bit for bit in any batch.
     """
     values = jnp.clip(values, 0, _VALUES - 1)
     every = jnp.arange(_VALUES)
@@ -74,8 +74,9 @@ def _heatmap(
 ) -> Float[Array, "b h w"]:
     """The largest of the Gaussians about the centres that are `present`, at most `MOST` of them.
 
-    A Gaussian is the product of one along y and one along x. The loop over centres ends with the fullest picture:
-    most have some tens, and b h w 200 products at once would be the most expensive part of the loss on a CPU.
+    A Gaussian is the product of one along y and one along x. The loop ends with the last centre of the picture with
+    the most of them: usually a few dozen, while b h w 200 products would be the most expensive part of the loss on a
+    CPU.
     """
     height, width = size
     (found,) = jax.vmap(lambda row: jnp.nonzero(row, size=MOST, fill_value=0))(present)

@@ -1,4 +1,4 @@
-"""The label table as the segmentation tasks see it."""
+"""The classes of the segmentation tasks, derived from the label table."""
 
 import difflib
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def stuff_classes(things: Sequence[int]) -> dict[str, int]:
 
 
 def class_predictions(predictions: Predictions) -> Predictions:
-    """What `classes_at` needs of the predictions: the logits, or else the labels."""
+    """The predictions that `classes_at` needs: the logits, or else the labels."""
     key = "semantic" if "semantic" in predictions else "labels"
     return {key: predictions[key]}
 

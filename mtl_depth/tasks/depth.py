@@ -1,6 +1,6 @@
-"""Self-supervised depth as a task: warp the neighbours into the target and compare.
+"""Self-supervised depth as a task: neighbouring frames are warped into the target and compared with it.
 
-The method of Godard et al., "Digging into self-supervised monocular depth estimation" (Monodepth2, ICCV 2019).
+The method of Monodepth2 (Godard et al., "Digging Into Self-Supervised Monocular Depth Estimation", ICCV 2019).
 """
 
 import functools
@@ -47,7 +47,7 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
     """Builds the depth task.
 
     Raises:
-        UserError: a setting has a value that does not exist or a range of depth that is empty.
+        UserError: a setting has an invalid value, or the range of depth is empty.
     """
     if section.motion not in MOTIONS:
         raise UserError(f"config.tasks.depth.motion is {section.motion!r}; choose one of {', '.join(MOTIONS)}.")
@@ -74,7 +74,7 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
         return batch["source_from_target"] if recorded else outputs["source_from_target"]
 
     def zoomed(outputs: Outputs, batch: Batch) -> Batch:
-        """The batch with the intrinsics as learned, where they are."""
+        """The batch with the learned intrinsics, if they are learned."""
         return {**batch, "intrinsics": scale_focal(batch["intrinsics"], outputs.get("focal_scale", 1.0))}
 
     def loss(keys: Array, outputs: Outputs, batch: Batch) -> Terms:
@@ -147,33 +147,32 @@ def make(section: config.DepthTask, *, width: float, dtype: Any) -> Task:
 
 
 def depth_range(section: config.DepthTask) -> tuple[float, float, float | None]:
-    """Nearest, farthest and initial depth of the head: those of the section, else the usual ones."""
+    """Nearest, farthest and initial depth of the head: those of the section, or else the defaults."""
     usual = METRIC if is_metric(section) else UP_TO_SCALE
     chosen = (section.nearest, section.farthest, section.initial_depth)
     return tuple(given if given is not None else other for given, other in zip(chosen, usual))
 
 
 def is_metric(section: config.DepthTask) -> bool:
-    """Whether something ties the depth to metres: recorded motion, the baseline, or the length of the translations."""
+    """Whether depth is in metres: by recorded motion, the stereo baseline, or the length of the translations."""
     return section.motion == "recorded" or section.stereo or section.translation_weight > 0
 
 
 def camera_scale(intrinsics: Array, width: int, canonical_focal: float | None) -> Array | None:
-    """What multiplies the depth that the network answers for the canonical camera, [b]; None where there is none.
+    """The factor on the depth that the network predicts for the canonical camera, [b]; None without such a camera.
 
-    Seen through a longer lens the same picture is farther away: depth is proportional to fx / width (Yin et al.,
-    Metric3D, ICCV 2023, section 3.1).
+    For the same picture, depth is proportional to fx / width (Yin et al., Metric3D, ICCV 2023, section 3.1).
     """
     return None if canonical_focal is None else intrinsics[:, 0, 0] / width / canonical_focal
 
 
 def scaled(depth: Array, scale: Array | None) -> Array:
-    """Depth [b h w] times `scale` [b]; None leaves it as it is."""
+    """Depth [b h w] times `scale` [b]; None: unchanged."""
     return depth if scale is None else depth * scale[:, None, None]
 
 
 def for_camera(predictions: Predictions, focal: Array, *, canonical_focal: float | None) -> Predictions:
-    """`depth` for cameras of `focal` = fx / width [b], and `depth_scale` [b], what it was multiplied with."""
+    """`depth` scaled for cameras with `focal` = fx / width [b], and `depth_scale` [b], the factor."""
     if canonical_focal is None or "depth" not in predictions:
         return {}
     scale = focal / canonical_focal
@@ -181,7 +180,7 @@ def for_camera(predictions: Predictions, focal: Array, *, canonical_focal: float
 
 
 def scan_error(depth: Array, truth: Array) -> tuple[Array, Array]:
-    """Sum of |log depth - log truth| over the pixels [b h w] with a laser return (truth > 0), and their number."""
+    """The sum of |log depth - log truth| over the pixels [b h w] with a laser return (truth > 0), and their number."""
     known = truth > 0
     errors = jnp.abs(jnp.log(depth) - jnp.log(jnp.where(known, truth, 1)))
     return jnp.where(known, errors, 0).sum(), known.sum().astype(jnp.float32)
@@ -190,8 +189,8 @@ def scan_error(depth: Array, truth: Array) -> tuple[Array, Array]:
 def translation_error(predicted: Array, recorded: Array) -> Array:
     """| |t| - |t*| |, metres, of predicted and recorded transforms [b s 4 4] -> [b s].
 
-    The length alone ties the scale (Guizilini et al., PackNet, CVPR 2020, section 3.2); the direction is the
-    photometric loss's, which knows it better than the GPS does. Finite at no motion.
+    Only the length is compared, which fixes the scale (Guizilini et al., PackNet, CVPR 2020, section 3.2); the
+    photometric loss determines the direction more precisely than GPS. The gradient is finite without motion.
     """
     squared = (predicted[..., :3, 3] ** 2).sum(axis=-1)
     length = jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1)), 0)
@@ -205,7 +204,7 @@ def split_clip(clip: Array) -> tuple[Array, Array]:
 
 
 def _metrics(limits: dict[str, float], crop: str | None) -> Metrics:
-    """Scores with and without median scaling, beside the trivial predictors: a constant and the mean depth image."""
+    """Scores with and without median scaling, and those of trivial predictors: a constant and the mean depth image."""
 
     def study(batches: Iterable[Batch]) -> dict[str, Any]:
         return metrics.trivial_depths(depth for batch in batches for depth in batch["depth"])
@@ -216,7 +215,10 @@ def _metrics(limits: dict[str, float], crop: str | None) -> Metrics:
         ours = ours if scale is None else ours * scale[:, None]
         ratios = scale_ratios(points.depth, ours)
         candidates = {"median_scaled": ours * ratios[:, None], "unscaled": ours}
-        for name, values in trivial.items():  # median-scaled, which is kind: it tells a constant the frame's scale
+        for (
+            name,
+            values,
+        ) in trivial.items():  # median-scaled, which favours them: even a constant gets the frame's scale
             values = jnp.broadcast_to(values, ours.shape)
             candidates[name] = values * scale_ratios(points.depth, values)[:, None]
         sums = {}

@@ -1,19 +1,18 @@
-"""Signs that self-supervised depth has collapsed: a constant disparity, a motion of nothing."""
+"""Signs that self-supervised depth has collapsed: constant disparity, or no motion."""
 
 import jax.numpy as jnp
 
 from mtl_depth.geometry.rigid import at_least_float32
 from mtl_depth.tasks.base import Batch, Health, Outputs
 
-LEAST_SPREAD = 0.02  # standard deviation of disparity over its mean; a street has 0.5 and more
+LEAST_SPREAD = 0.02  # standard deviation of disparity over its mean; streets have 0.5 or more
 LEAST_PARALLAX = 0.05  # pixels; neighbours of a driving camera are several pixels apart
 
 
 def make(*, nearest: float, farthest: float, predicts_motion: bool) -> Health:
-    """Watches how much disparity varies inside a picture and, where motion is predicted, how far it moves the picture.
+    """Measures how much disparity varies within a picture and, if motion is predicted, how far it moves the picture.
 
-    `motion_pixels` is fx |t| / depth, translation and depth being the predicted ones: the scale that both share
-    cancels out.
+    `motion_pixels` is fx |t| / depth of the predicted translation and depth, whose common scale cancels out.
     """
 
     def measure(outputs: Outputs, batch: Batch) -> dict:

@@ -1,6 +1,6 @@
-"""From centres, offsets and thing logits to instances, with static shapes.
+"""Groups pixels into instances, from centres, offsets and thing logits, with static shapes.
 
-The grouping of Cheng et al., "Panoptic-DeepLab" (CVPR 2020).
+The method of Panoptic-DeepLab (Cheng et al., CVPR 2020).
 """
 
 import jax
@@ -27,10 +27,10 @@ def group(
         ids: label ids of the thing classes.
 
     Returns:
-        Raw values, label id * 1000 + n with n = 1, 2, ... in the order of falling heatmap, 0 where there is no thing
-        (or no centre in the picture); and the score of instance n at place n - 1: the mean probability of its class
-        over its pixels, times the heatmap at its centre. An instance has the class that most of its pixels have. A
-        centre to which no pixel belongs has score 0.
+        Raw values, label id * 1000 + n with n = 1, 2, ... in descending order of the heatmap, and 0 where there is no
+        thing (or no centre in the picture); and the score of instance n at index n - 1: the mean probability of its
+        class over its pixels, times the heatmap at its centre. The class of an instance is that of most of its pixels.
+        A centre without pixels has score 0.
     """
     strength, center_y, center_x = _find_centers(center)
     nearest = _nearest_center(offset, center_y, center_x, strength > 0)
@@ -39,7 +39,7 @@ def group(
     is_instance = (classes > 0) & (strength[:, :1] > 0)[..., None]
 
     def vote(nearest, classes, is_instance, probability):
-        """Class and mean probability of every centre of a picture."""
+        """The class and mean probability of every centre of a picture."""
         ballots = (
             jnp.zeros((MOST, probability.shape[-1]), jnp.int32).at[nearest, classes].add(is_instance.astype(jnp.int32))
         )
@@ -60,8 +60,8 @@ def _find_centers(
 ) -> tuple[Float[Array, "b most"], Float[Array, "b most"], Float[Array, "b most"]]:
     """Heatmap (falling; 0 where there are fewer), y and x of the local maxima.
 
-    Of equal maxima in one window the first in reading order counts: a network in half precision answers plateaus, which
-    would fall apart into several centres of one object.
+    Of equal maxima in one window, the first in reading order is used: half precision causes plateaus, which would
+    otherwise become several centres of one object.
     """
     is_peak = (center == _window_max(center)) & (center > THRESHOLD)
     order = -jnp.arange(center.shape[1] * center.shape[2], dtype=center.dtype).reshape(center.shape[1:])
@@ -87,7 +87,7 @@ def _nearest_center(
 ) -> Int[Array, "b h w"]:
     """Index of the centre nearest to pixel + offset; 0 where there is none.
 
-    The loop ends with the fullest picture: most have some tens of centres.
+    The loop ends with the last centre of the picture with the most of them, usually a few dozen.
     """
     target_y = jnp.arange(offset.shape[1])[:, None] + offset[..., 0]
     target_x = jnp.arange(offset.shape[2]) + offset[..., 1]

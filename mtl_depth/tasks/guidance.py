@@ -1,7 +1,7 @@
-"""What a semantic image tells the depth loss: pixels to leave out, and edges that disparity may follow.
+"""Semantic guidance of the depth loss: pixels to exclude, and class borders where disparity may change.
 
-Each is a switch of the depth task and reads the labels of the training frames; a picture without labels (all 0) is
-left as it is. Nothing of it is needed to predict.
+Each is an option of the depth task and reads the labels of the training frames; a picture without labels (all 0) is
+not affected. Prediction needs no labels.
 """
 
 import difflib
@@ -24,7 +24,7 @@ MOVABLE.flags.writeable = False
 
 
 class Guidance(NamedTuple):
-    """The switches of a depth section, ready for use.
+    """The options of a depth section, ready for use.
 
     Attributes:
         reads: batch keys that they need.
@@ -39,7 +39,7 @@ class Guidance(NamedTuple):
     edges: bool
 
     def valid(self, batch: Batch, depth: Array, source_from_target: Array) -> Array | None:
-        """Pixels that count in the photometric loss, b h w, or None for all; no gradient flows back to the depth."""
+        """The pixels of the photometric loss, b h w, or None for all; no gradient flows back to the depth."""
         valid = None
         if self.left_out.any():
             valid = ~jnp.asarray(self.left_out)[batch["semantic"].astype(jnp.int32)]
@@ -53,15 +53,15 @@ class Guidance(NamedTuple):
         return valid
 
     def classes(self, batch: Batch) -> Array | None:
-        """Class of every pixel, b h w, for the smoothness to break at, or None."""
+        """The class of every pixel, b h w, at whose borders the smoothness is not applied, or None."""
         return jnp.asarray(train_id_from_id)[batch["semantic"].astype(jnp.int32)] if self.edges else None
 
 
 def make(section: config.DepthTask) -> Guidance:
-    """The switches of a section.
+    """The options of a section.
 
     Raises:
-        UserError: a label that does not exist, or an overlap that is no share.
+        UserError: a label does not exist, or the overlap is not between 0 and 1.
     """
     if not 0 <= section.moving_overlap <= 1:
         raise UserError(f"config.tasks.depth.moving_overlap is {section.moving_overlap}; it is a share, 0 to 1.")
@@ -86,13 +86,13 @@ def still_pixels(
     *,
     overlap: float,
 ) -> Bool[Array, "b h w"]:
-    """False where something moves: at the movable classes of pictures in which they do not warp onto each other.
+    """False where something moves: at the movable classes of pictures in which they do not overlap after warping.
 
-    The source's movable classes (people and vehicles), seen from the target by its depth and motion, are laid over the
-    target's. A moving object is then beside itself. Where intersection over union, of the pixels that both label, is
-    below `overlap`, the movable classes of both are left out (Klingner et al., SGDepth, ECCV 2020, section 3.4, with a
-    threshold instead of a share of the batch that changes from epoch to epoch). Early in a training the depth is wrong
-    and parked cars are left out too.
+    The source's masks of movable classes (people and vehicles) are warped to the target by its depth and motion. The
+    warped mask of a moving object does not coincide with its mask in the target. If their intersection over union,
+    among the pixels that are labelled in both, is below `overlap`, the movable classes of both are excluded (Klingner
+    et al., SGDepth, ECCV 2020, section 3.4, with a threshold instead of a share of the batch that changes from epoch
+    to epoch). Early in training the depth is wrong, and parked cars are excluded too.
     """
     movable = jnp.asarray(MOVABLE)
     here = movable[semantic][:, None]

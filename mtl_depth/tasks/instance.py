@@ -23,12 +23,11 @@ HEADS = ("panoptic", "report")
 def make(section: config.InstanceTask, *, width: float, dtype: Any) -> Task:
     """Builds the instance task.
 
-    Everything is learnt from the instance image alone: class = value // 1000. Where the semantic image says something
-    else, each task believes its own image. Values below 1000 are not labelled; ids outside the label table count as
-    "other".
+    The task uses only the instance image: class = value // 1000. If the semantic image differs from it, each task uses
+    its own image. Values below 1000 are unlabelled; ids outside the label table count as "other".
 
     Raises:
-        UserError: a setting has a value that does not exist.
+        UserError: a setting has an invalid value.
     """
     if section.head not in HEADS:
         raise UserError(f"config.tasks.instance.head is {section.head!r}; choose one of {', '.join(HEADS)}.")
@@ -49,7 +48,7 @@ def make(section: config.InstanceTask, *, width: float, dtype: Any) -> Task:
     class_from_id[ids] = np.arange(1, len(ids) + 1)
     class_from_id[0] = IGNORED
 
-    def loss(keys: Array, outputs: Outputs, batch: Batch) -> Terms:
+    def loss(keys: Array | None, outputs: Outputs, batch: Batch) -> Terms:
         values = jnp.clip(batch["instance"].astype(jnp.int32), 0, 65535)
         targets = center_targets(values, jnp.asarray(is_thing))
         center = center_error(outputs["center"], targets.center, targets.labelled)
@@ -83,7 +82,7 @@ def _weighted(weight: float, sums: tuple[Any, Any]) -> tuple[Any, Any]:
 
 
 def _pictures(outputs: Outputs, batch: Batch, *, shown: np.ndarray | None = None) -> Images:
-    """Predicted and, where there are any, true instances over the image; of the truth only the label ids `shown`."""
+    """Draws predicted and, if known, true instances over the image; of the truth only the label ids `shown`."""
     image = np.asarray(batch["image"])
     frames = visualize.to_uint8(image[:, image.shape[1] // 2])
     maps = {"instance": np.asarray(outputs["instances"])}

@@ -1,4 +1,4 @@
-"""How predicted instances are scored: average precision and panoptic quality."""
+"""Metrics of predicted instances: average precision and panoptic quality."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -28,10 +28,10 @@ from mtl_depth.tasks.classes import (
 def make(things: Mapping[str, int], *, official_void: bool = False) -> Metrics:
     """Builds the metrics of the thing classes, by name and label id.
 
-    Void are the pixels of labels that are not scored as instances, and of ids outside the label table. With
-    `official_void` they are those whose raw 16-bit value equals such an id, as KITTI-360's script has it: in effect
-    only those of value 0. Where the network also predicts semantics, the panoptic quality covers the stuff classes
-    too, with the pixels of unscored classes as void, and `pq_things` is that of the things alone.
+    Void pixels are those with labels that are not scored as instances, or with ids outside the label table. With
+    `official_void` they are those whose raw 16-bit value equals such an id, as in KITTI-360's script: in effect only
+    those with value 0. If the network also predicts semantics, the panoptic quality includes the stuff classes, with
+    the pixels of unscored classes as void, and `pq_things` is that of the things alone.
     """
     return Metrics(
         reads=frozenset({"instance", "confidence"}),
@@ -53,7 +53,7 @@ def _measure(
     truths, confidence = np.asarray(batch["instance"]), np.asarray(batch["confidence"])
     check_confidence(confidence, truths)
     tables = None
-    if "labels" in predictions:  # asked for first: the device counts while the host matches
+    if "labels" in predictions:  # started first: the device counts while the host matches
         rows = len(predictions["instances"])
         tables = _class_tables(
             class_predictions(predictions), predictions["instances"],
@@ -73,7 +73,7 @@ def _measure(
 
 @jax.jit
 def _class_tables(predictions: Predictions, instances: Array, values: Array, confidence: Array) -> Array:
-    """Weights by true and predicted train id, a table a frame; where a thing is predicted there is no class."""
+    """Weights by true and predicted train id, one table per frame; pixels of predicted things have no class."""
     size, truth = values.shape[1:], jnp.asarray(train_id_from_id)[values // 1000]
     classes = classes_at(predictions, size=size).astype(jnp.int32)
     classes = jnp.where(resize_nearest(instances, size=size) > 0, -1, classes)
@@ -158,7 +158,7 @@ def _summarise(sums: Sums) -> Sections:
 
 
 def _average_precision(found: Sums, index: int) -> float:
-    """Of one class at one threshold, over all pictures."""
+    """The average precision of one class at one threshold, over all pictures."""
     outcomes = [row[index] for row in found["outcomes"]]
     counted = [
         (score, outcome == TRUE) for score, outcome in zip(found["scores"], outcomes) if outcome in (TRUE, FALSE)
@@ -168,6 +168,6 @@ def _average_precision(found: Sums, index: int) -> float:
 
 
 def _means(per_class: Mapping[str, Mapping[str, float]], keys: tuple[str, ...]) -> dict[str, float]:
-    """Means over the classes that have the number."""
+    """The means over the classes that have the score."""
     found = {key: [numbers[key] for numbers in per_class.values() if key in numbers] for key in keys}
     return {key: float(np.mean(values)) for key, values in found.items() if values}

@@ -3,9 +3,9 @@
 "The report" is Kinfu, He and Howe, "Multi-Task Learning of Monocular Depth and Segmentation from Video"
 (CS482/682 final project report). It states neither the scaling of the labels nor its loss. From the ratio of its RMSE
 and Sq Rel the targets are *inferred* to be label id / 255 for semantics and the 16-bit instance value / 65535; the
-loss, mean |p - g| + 1e-3 * smoothness, is inferred too. Scored with the depth formulas on the value map, as in the
-report, which says little about segmentation: the values are names, not amounts. It exists to print the report's table;
-the other heads are the ones to use.
+loss, mean |p - g| + 1e-3 * smoothness, is inferred too. As in the report, the value map is scored with the depth
+errors, which says little about segmentation, because label ids are names and not quantities. This head exists to
+reproduce the report's table; use the other heads for segmentation.
 """
 
 from collections.abc import Callable, Iterable
@@ -37,7 +37,7 @@ def make(
     width: float,
     dtype: Any,
 ) -> Task:
-    """Builds a task whose label map is learnt as one value a pixel.
+    """Builds a task whose label map is learned as one value per pixel.
 
     Args:
         name: of the task and of the label map in the batch, `semantic` or `instance`.
@@ -50,7 +50,7 @@ def make(
     """
     decoded_dtype = {"labels": jnp.uint8, "instances": jnp.int32}[prediction]
 
-    def loss(keys: Array, outputs: Outputs, batch: Batch) -> Terms:
+    def loss(keys: Array | None, outputs: Outputs, batch: Batch) -> Terms:
         value, clip = outputs["value"], batch["image"]
         total, count = value_error(value, batch[name].astype(value.dtype) / largest)
         smoothness = edge_aware_smoothness(value, clip[:, clip.shape[1] // 2])
@@ -76,7 +76,7 @@ def make(
 
 def _metrics(name: str, largest: int) -> Metrics:
     def study(batches: Iterable[Batch]) -> np.ndarray | None:
-        """The mean value of every pixel over the training frames that label it."""
+        """The mean value of every pixel over the training frames in which it is labelled."""
         totals = counts = None
         for batch in batches:
             for labels in batch[name]:
@@ -91,7 +91,7 @@ def _metrics(name: str, largest: int) -> Metrics:
 
     @jax.jit
     def score(values: Array, labels: Array, mean_image: Array | None) -> Sums:
-        """The depth formulas over the pixels with a label, neither scaled nor clipped."""
+        """The depth errors over the pixels with a label, neither scaled nor clipped."""
         size, truth = labels.shape[1:], (labels / largest).reshape(len(labels), -1)
         guesses = {"ours": enlarged(values, size=size)}
         if mean_image is not None:

@@ -1,4 +1,4 @@
-"""Semantic segmentation as a task: 19 logits a pixel, or the report's value map."""
+"""Semantic segmentation as a task: 19 logits per pixel, or the report's value map."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -34,10 +34,10 @@ HEADS = ("classes", "report")
 def make(section: config.SemanticTask, *, width: float, dtype: Any) -> Task:
     """Builds the semantic task.
 
-    Label ids outside the table count as not labelled.
+    Label ids outside the table count as unlabelled.
 
     Raises:
-        UserError: a setting has a value that does not exist.
+        UserError: a setting has an invalid value.
     """
     if section.head not in HEADS:
         raise UserError(f"config.tasks.semantic.head is {section.head!r}; choose one of {', '.join(HEADS)}.")
@@ -54,7 +54,7 @@ def make(section: config.SemanticTask, *, width: float, dtype: Any) -> Task:
             dtype=dtype,
         )
 
-    def loss(keys: Array, outputs: Outputs, batch: Batch) -> Terms:
+    def loss(keys: Array | None, outputs: Outputs, batch: Batch) -> Terms:
         classes = jnp.asarray(train_id_from_id)[batch["semantic"].astype(jnp.int32)].astype(jnp.int32)
         total, count = cross_entropy(outputs["semantic"], classes, hardest=section.hardest)
         return {"semantic/cross_entropy": (section.weight * total, count)}

@@ -1,4 +1,4 @@
-"""A run put together from its settings: tasks, network, optimizer, fresh state, and the step that trains them."""
+"""Assembles a run from its settings: tasks, network, optimizer, initial state, and the training step."""
 
 import functools
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from mtl_depth.training.step import TrainStep, make_train_step, make_update
 
 
 class Assembly(NamedTuple):
-    """What the settings of a run become.
+    """The components of a run.
 
     Attributes:
         config: the settings.
@@ -42,7 +42,7 @@ class Assembly(NamedTuple):
         return frozenset().union(*(task.reads for task in self.tasks))
 
     def create(self, key: jax.Array) -> states.TrainState:
-        """A fresh state with random weights."""
+        """An initial state with random weights."""
         return states.create(
             key, self.network, self.optimizer, size=tuple(self.config.data.size), frames=self.config.data.clip_length,
             further_params=self.balance.params,
@@ -96,15 +96,15 @@ class Assembly(NamedTuple):
 
 
 def assemble_run(config: Config, *, steps: int = 1, optimizer: optax.GradientTransformation | None = None) -> Assembly:
-    """Puts a run together.
+    """Assembles a run.
 
     Args:
         config: its settings.
         steps: its length, which places the drop of the learning rate where the step is not given one.
-        optimizer: in the place of the one that training uses.
+        optimizer: replaces the one that training uses.
 
     Raises:
-        UserError: a setting of model, tasks or balance cannot be.
+        UserError: a setting of model, tasks or balance is invalid.
     """
     balance = balances.make(config.train.balance, config.tasks)
     network, tasks = assemble(config.model, balance.tasks, config.camera)

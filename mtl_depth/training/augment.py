@@ -1,4 +1,4 @@
-"""Augmentation of one clip on the device: a mirror and a change of colours, as pure functions of a key.
+"""Augmentation of one clip on the device: flip, zoom, colours and exposure, as pure functions of a key.
 
 The caller vmaps over the samples of a batch. Images are [... h w 3], RGB in [0, 1].
 """
@@ -41,10 +41,11 @@ def augment(
     zoom: float | int = 1.0,
     exposure: float | int = 0.0,
 ) -> Augmented:
-    """Mirrors everything together, and changes the colours of all frames alike, each with its probability.
+    """Mirrors a clip with its labels and motion, and changes the colours of all frames alike, each at random.
 
-    With `zoom` above 1 every clip is cropped to a random window and enlarged by up to that factor, its intrinsics with
-    it; with `exposure` above 0 the networks see it up to so many stops brighter or darker, and of another contrast.
+    With `zoom` above 1 every clip is cropped to a random window and enlarged by up to that factor, with its intrinsics
+    adjusted. With `exposure` above 0 the networks' input is up to that many stops brighter or darker, with another
+    contrast.
     """
     flip_key, jitter_key, colour_key = jax.random.split(key, 3)
     flip = jax.random.bernoulli(flip_key, float(flip_probability))
@@ -65,7 +66,7 @@ def augment(
 
 
 class Window(NamedTuple):
-    """A part of a picture that is enlarged to the whole, each as (vertical, horizontal).
+    """A part of a picture that is enlarged to the size of the picture; pairs are (vertical, horizontal).
 
     Attributes:
         zoom: factor of the enlargement, 1 or more.
@@ -77,7 +78,7 @@ class Window(NamedTuple):
 
 
 def random_window(key: Array, *, zoom: float | int) -> Window:
-    """A window anywhere inside, enlarged by 1 to `zoom`, its two sides by factors that differ by up to 15 %."""
+    """A random window, enlarged by 1 to `zoom`, with factors of the two sides that differ by up to 15 %."""
     zoom_key, place_key, shape_key = jax.random.split(key, 3)
     both = jnp.exp(jax.random.uniform(zoom_key, (), maxval=math.log(zoom)))
     ratio = jnp.exp(jax.random.uniform(shape_key, (), minval=-1, maxval=1) * math.log(_SHAPE_SPREAD) / 2)
@@ -86,7 +87,7 @@ def random_window(key: Array, *, zoom: float | int) -> Window:
 
 
 def crop_images(images: Float[Array, "t h w c"], window: Window) -> Float[Array, "t h w c"]:
-    """The window's content at the size of the images, interpolated bilinearly between pixel centres."""
+    """The content of the window at the size of the images, interpolated bilinearly between pixel centres."""
     size = jnp.array(images.shape[1:3])
     return jax.image.scale_and_translate(
         images, images.shape, (1, 2), window.zoom, -window.start * size * window.zoom, method="linear", antialias=False
@@ -100,7 +101,7 @@ def crop_intrinsics(intrinsics: Float[Array, "3 3"], window: Window, *, size: tu
 
 
 def crop_labels(labels: Shaped[Array, "h w *c"], window: Window) -> Shaped[Array, "h w *c"]:
-    """The window's content at the size of the map, every pixel from the one that its centre falls into."""
+    """The content of the window at the size of the map; every pixel takes the value at its centre."""
     rows, columns = (
         jnp.floor(start * side + (jnp.arange(side) + 0.5) / zoom).astype(jnp.int32)
         for side, start, zoom in zip(labels.shape[:2], window.start, window.zoom)
@@ -116,7 +117,7 @@ def change_exposure(key: Array, images: Float[Array, "*b h w 3"], *, stops: floa
 
 
 def mirror_motion(b_from_a: Float[Array, "*b 4 4"]) -> Float[Array, "*b 4 4"]:
-    """Returns M T M, M = diag(-1, 1, 1, 1): the same motion as seen in a mirrored world."""
+    """Returns M T M with M = diag(-1, 1, 1, 1), the motion of mirrored pictures."""
     sign = jnp.array([-1, 1, 1, 1], b_from_a.dtype)
     return sign[:, None] * b_from_a * sign
 

@@ -1,13 +1,13 @@
-"""How the tasks share the encoder: by fixed weights, by learned uncertainty, or by the gradient that enters it.
+"""Balances the tasks: by fixed weights, by learned uncertainty, or by scaling gradients at the shared encoder.
 
 `fixed` takes the weights of the task sections as they are. `uncertainty` (Kendall et al., "Multi-task learning using
 uncertainty to weigh losses", CVPR 2018, with s the log-variance of a task) learns on top of them
 
     sum over tasks of exp(-s) * loss + s,   s = 0 at the start.
 
-`gradient_scale` (Klingner et al., SGDepth, ECCV 2020) leaves the losses alone and multiplies a task's gradient by its
-weight where it enters the shared encoder. Adam does not see the scale of a loss that has a head to itself, so under the
-default optimiser this is `fixed` but for its clipping and for what the logged losses mean.
+`gradient_scale` (Klingner et al., SGDepth, ECCV 2020) does not weight the losses but multiplies a task's gradient by
+its weight where it enters the shared encoder. Adam is invariant to the scale of the loss of a head with its own
+parameters, so with the default optimiser this differs from `fixed` only in gradient clipping and in the logged losses.
 """
 
 import dataclasses
@@ -25,14 +25,14 @@ Terms = dict[str, jax.Array]  # of the loss, `<task>/<what>`
 
 
 class Balance(NamedTuple):
-    """What a mode changes.
+    """The changes that a mode makes to a run.
 
     Attributes:
         tasks: the sections to assemble the tasks from.
         scales: by task name, the factor on its gradient into the encoder; {} for none.
         params: further parameters to learn, under the key `balance`; {} for none.
-        weigh: (params, terms, share) -> terms whose sum is the loss; `share` is this device's part of what is no mean
-            over samples, 1 / number of devices.
+        weigh: (params, terms, share) -> terms whose sum is the loss; `share` = 1 / number of devices is this device's
+            part of terms that are not means over samples.
     """
 
     tasks: config.Tasks
@@ -42,7 +42,7 @@ class Balance(NamedTuple):
 
 
 def unchanged(params: Mapping[str, Any], terms: Terms, share: Any) -> Terms:
-    """The `weigh` of fixed weights, which the terms have already."""
+    """`weigh` for fixed weights, which are already part of the terms."""
     return terms
 
 
@@ -67,7 +67,7 @@ def make(mode: str, tasks: config.Tasks) -> Balance:
 
 
 def by_uncertainty(params: Mapping[str, Any], terms: Terms, share: Any) -> Terms:
-    """exp(-s) * every term of a task, and s as a term of its own."""
+    """`weigh` for learned uncertainty: exp(-s) times every term of a task, and s as another term."""
     log_variance = params["balance"]
     weighted = {name: jnp.exp(-log_variance[name.split("/")[0]]) * value for name, value in terms.items()}
     return weighted | {f"balance/{task}": share * value for task, value in log_variance.items()}

@@ -23,7 +23,7 @@ Augmentation = Callable[..., Augmented]
 
 
 class Gradients(NamedTuple):
-    """What one global batch says; every number is that of the whole batch.
+    """The gradients and losses of one global batch; every number is that of the whole batch.
 
     Attributes:
         grads: of the loss, with respect to the parameters.
@@ -39,7 +39,7 @@ class Gradients(NamedTuple):
 
 
 class Carry(NamedTuple):
-    """What goes from part to part of a batch; on several devices every device has its own.
+    """The values that are passed from part to part of a batch; every device has its own.
 
     Attributes:
         counts: of the whole batch, by which its sums of losses are divided.
@@ -53,10 +53,10 @@ class Carry(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """The gradient of a batch in parts: three programs, whose size does not depend on how many parts there are.
+    """The gradient of a batch in parts: three programs, whose size does not depend on the number of parts.
 
-    The parts are a loop outside of the compiled programs: inside one, they would make it grow, or, as the body of a
-    loop of XLA's, give up the fast convolutions of the CPU.
+    The loop over parts is outside of the compiled programs. Unrolled inside, it would make them grow; as a loop of
+    XLA's, it would not use the fast convolutions of the CPU.
 
     Attributes:
         begin: (state, batch) -> carry.
@@ -90,17 +90,16 @@ def make_gradients(
 ) -> Callable[..., Gradients]:
     """Builds `gradients(state, batch, *, axis_name=None)`.
 
-    Under a named axis every device holds an equal share of the batch. Sums and their counts are added over the axis
-    before they are divided, so that N devices equal one; the keys follow the sample's place in the global batch, so
-    that the number of devices changes no random number.
+    Under a named axis every device has an equal share of the batch. Sums and their counts are added over the axis
+    before they are divided, so that N devices equal one. Random keys depend on the sample's place in the global batch,
+    so that they do not depend on the number of devices.
 
     Args:
         network: the network.
         tasks: whose losses are summed.
-        augmentation: `augment` with the run's settings; None: clips are as they were recorded.
-        weigh: that of the tasks' balance.
-        rematerialise: of the networks' features only those between blocks are kept for the backward pass, which
-            computes the others again.
+        augmentation: `augment` with the run's settings; None: no augmentation.
+        weigh: `Balance.weigh`.
+        rematerialise: keep only the features between blocks for the backward pass, which recomputes the others.
         watched: also measure the tasks' health.
     """
     _, part_sums = _make_pieces(network, tasks, 1, augmentation, weigh, rematerialise, watched)
@@ -122,10 +121,10 @@ def make_parts(
     rematerialise: bool = False,
     watched: bool = True,
 ) -> Parts:
-    """Gradient accumulation: a batch whose arrays are `parts` x b ..., worked through in the memory of one part.
+    """Gradient accumulation: a batch with arrays `parts` x b ... is processed in the memory of one part.
 
-    It equals the whole batch but for BatchNorm, whose statistics are those of each part. Arguments are those of
-    `make_gradients`.
+    The result equals that of the whole batch, except for BatchNorm, whose statistics are those of each part. The
+    arguments are those of `make_gradients`.
     """
     part_counts, part_sums = _make_pieces(network, tasks, parts, augmentation, weigh, rematerialise, watched)
 
@@ -249,7 +248,7 @@ def _sample_keys(state: TrainState, samples: int, purposes: int, *, part: Positi
 def _prepare(
     keys: jax.Array, batch: Batch, *, augmentation: Augmentation | None
 ) -> tuple[dict[str, jax.Array], jax.Array]:
-    """uint8 batch -> (batch with the clean float images for the losses, the clip that the networks see)."""
+    """Converts a uint8 batch to (batch with clean float images for the losses, clip for the networks)."""
     images = {name: batch[name].astype(jnp.float32) / 255 for name in ("image", "image_right") if name in batch}
     batch = dict(batch) | images
     if augmentation is None:

@@ -1,4 +1,4 @@
-"""Starting a training from weights that are there already: what is taken over, and what it means."""
+"""Starts training from existing weights: which settings and arrays are inherited."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from mtl_depth.tasks.depth import depth_range
 
 
 def inherit(config: Config, trained: Config) -> Config:
-    """The configuration with the settings that give the trained disparity its meaning, where it leaves them open.
+    """The configuration with the trained model's range of depth and canonical camera, unless it sets its own.
 
-    These are the range of depth and the canonical camera: with another range the same weights would answer another
-    depth. So a metric model stays metric from the first step on, also where motion is predicted.
+    With another range the same weights would predict another depth. So a metric model stays metric from the first step
+    on, even if motion is predicted.
     """
     if config.tasks.depth is None or trained.tasks.depth is None:
         return config
@@ -32,13 +32,13 @@ def inherit(config: Config, trained: Config) -> Config:
 def start_from(
     fresh: Mapping[str, Any], trained: Mapping[str, Any], *, source: str
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The fresh `{"params": ..., "batch_stats": ...}` with every array of `trained` that has its name and its shape.
+    """Replaces the arrays of the initial variables by those of `trained` with the same name and shape.
 
     Returns:
-        The variables, and the parts of the network (`encoder`, `head_depth`, ...) of which something stayed fresh.
+        The variables, and the parts of the network (`encoder`, `head_depth`, ...) that keep some random weights.
 
     Raises:
-        UserError: nothing fits.
+        UserError: no array fits.
     """
     kept = {name: flatten_dict(dict(tree)) for name, tree in fresh.items()}
     given = {name: flatten_dict(dict(tree)) for name, tree in trained.items()}

@@ -1,4 +1,4 @@
-"""What the numbers of a step say about the run: skipped updates, a task that has stopped learning."""
+"""Monitors the metrics of the steps: skipped updates, and tasks that have stopped learning."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,17 +7,17 @@ import jax
 
 from mtl_depth.tasks.base import Task
 
-PATIENCE = 3  # looks in a row that find a sign, before it is said
-YOUNG = 100  # steps in which a fresh network may look collapsed
+PATIENCE = 3  # consecutive logged steps with a sign of collapse before the warning
+YOUNG = 100  # first steps, during which an untrained network may look collapsed
 
 
 class Broken(Exception):
     """Too many updates in a row were skipped.
 
     Attributes:
-        step: the last of them.
-        batch: what it was given.
-        in_row: how many there were.
+        step: the last one of them.
+        batch: its batch.
+        in_row: their number.
     """
 
     def __init__(self, step: int, batch: Any, in_row: int):
@@ -26,7 +26,7 @@ class Broken(Exception):
 
 
 class Watch:
-    """Follows a run's steps one step late, so that the device always has one to do, and tells what went wrong."""
+    """Checks the metrics of each step one step late, so that the device always has work, and reports problems."""
 
     def __init__(
         self,
@@ -38,15 +38,15 @@ class Watch:
         in_row: int = 0,
         gather: Callable[[Any], Any] = lambda share: share,
     ):
-        """Watches the signs of `tasks`.
+        """Starts to monitor a run.
 
         Args:
             tasks: of the run.
-            row: takes a row for metrics.jsonl, a step and values.
-            say: takes a sentence.
-            max_skipped: updates skipped in a row before the run is broken.
-            in_row: how many were skipped last, of the state that the run starts from.
-            gather: makes the whole of this process's share of a batch.
+            row: writes a row of metrics.jsonl, given a step and values.
+            say: prints a line.
+            max_skipped: updates that may be skipped in a row.
+            in_row: number of updates skipped in a row in the state that the run starts from.
+            gather: returns the whole batch for this process's share of it.
         """
         self._gather = gather
         self._row, self._say, self._max_skipped, self._in_row = row, say, max_skipped, in_row
@@ -56,13 +56,13 @@ class Watch:
         self._loss: float | None = None
 
     def observe(self, step: int, metrics: Mapping[str, Any], batch: Any, *, now: bool = False) -> float | None:
-        """Takes note of a step that was started, and waits for the one before, or `now` for this one.
+        """Records a step that was started, and waits for the previous one, or with `now` for this one.
 
         Returns:
-            The loss of the step that was waited for last; None while none was.
+            The loss of the latest step that was waited for; None if there was none.
 
         Raises:
-            Broken: more than `max_skipped` updates in a row were skipped. No later step was started then.
+            Broken: more than `max_skipped` updates in a row were skipped. No later step has been started.
         """
         self.finish()
         self._pending = (step, metrics, batch)
@@ -71,7 +71,7 @@ class Watch:
         return self._loss
 
     def finish(self) -> None:
-        """Waits for the step that was started last. Raises Broken as `follow` does."""
+        """Waits for the step that was started last. Raises Broken as `observe` does."""
         if self._pending is None:
             return
         (step, metrics, batch), self._pending = self._pending, None
@@ -81,12 +81,14 @@ class Watch:
             clips = where(self._gather({name: batch[name] for name in ("drive", "frame")}))
             found = f"loss {numbers['loss']:g}, gradient norm {numbers['gradient_norm']:g}"
             self._row(step, {"skipped_clips": clips, "found": found})
-            self._say(f"warning: step {step} is skipped, not finite ({found}); its clips: {', '.join(clips)}.")
+            self._say(
+                f"warning: step {step} is skipped, as it was not finite ({found}); its clips: {', '.join(clips)}."
+            )
         if self._in_row > self._max_skipped:
             raise Broken(step, batch, self._in_row)
 
     def check_health(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """Says once, in plain words, which signs of collapse the metrics of logged steps have shown for a while."""
+        """Prints a warning, once, for each sign of collapse that several logged steps in a row have shown."""
         for name, (least, sentence) in self._signs.items():
             self._seen[name] = self._seen[name] + 1 if step > YOUNG and metrics[name] < least else 0
             if self._seen[name] == PATIENCE:
@@ -95,5 +97,5 @@ class Watch:
 
 
 def where(batch: Any) -> list[str]:
-    """`drive_0003/0000000120` of every clip's target in a batch."""
+    """The targets of the clips in a batch, as `drive_0003/0000000120`."""
     return [f"drive_{drive:04d}/{frame:010d}" for drive, frame in zip(batch["drive"], batch["frame"])]

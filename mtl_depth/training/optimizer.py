@@ -1,4 +1,4 @@
-"""The multitask optimiser: Adam by part of the network, each part with its own learning rate."""
+"""The multitask optimiser: Adam with a separate learning rate for each part of the network."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ from mtl_depth import config
 
 
 class Rates(NamedTuple):
-    """The numbers of the learning rate's schedule: an argument of the step, so that changing them compiles nothing.
+    """The numbers of the learning rate's schedule: an argument of the step, so that a change recompiles nothing.
 
     Attributes:
         start: learning rate until the drop, float32.
-        drop_step: updates after which it drops, int32.
+        drop_step: number of updates after which it drops, int32.
         drop_factor: learning rate after the drop, relative to before, float32.
         warmup_steps: of a linear warm-up from zero, int32; 0 for none.
     """
@@ -41,7 +41,7 @@ def rates(train: config.Train, *, steps: int) -> Rates:
 
 
 def learning_rate(count: jax.Array | int, rates: Rates) -> jax.Array:
-    """The rate of the update after `count` others; multipliers of the parts are not in it."""
+    """The learning rate of the update that follows `count` updates, without the multipliers of the parts."""
     rate = jnp.where(count < rates.drop_step, rates.start, rates.drop_factor * rates.start)
     warm = jnp.minimum(1.0, (count + 1) / jnp.maximum(rates.warmup_steps, 1))
     return rate * jnp.where(rates.warmup_steps > 0, warm, 1.0)

@@ -1,4 +1,4 @@
-"""What training carries from step to step: data only."""
+"""The training state, which is passed from step to step and contains only data."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from mtl_depth.models.network import Network, init
 
 
 class TrainState(NamedTuple):
-    """Everything that a checkpoint holds. It has no device axis, so it restores onto any number of devices.
+    """The content of a checkpoint. It has no device axis, so it can be restored onto any number of devices.
 
     Attributes:
         step: batches seen, int32 scalar; a skipped update counts too, so that data and keys advance.
@@ -21,8 +21,8 @@ class TrainState(NamedTuple):
         batch_stats: running averages of BatchNorm.
         opt_state: of the optimiser.
         key: root of all randomness; never advanced, always `fold_in(key, step)`.
-        skipped: updates left out because loss or gradient was not finite, int32 scalar.
-        skipped_in_row: how many of them came last, one after the other, int32 scalar.
+        skipped: number of updates skipped because loss or gradient was not finite, int32 scalar.
+        skipped_in_row: number of the latest updates that were skipped in a row, int32 scalar.
     """
 
     step: jax.Array
@@ -43,10 +43,10 @@ def create(
     frames: int,
     further_params: Mapping[str, PyTree] = MappingProxyType({}),
 ) -> TrainState:
-    """A fresh state: random weights for pictures of `size` (height, width) and clips of `frames`.
+    """An initial state with random weights, for pictures of `size` (height, width) and clips of `frames` frames.
 
-    A part of the network starts from the same weights whatever the other parts are. `further_params` are parameters
-    that are not the network's.
+    The random weights of a part of the network do not depend on the other parts. `further_params` are parameters
+    outside of the network.
     """
     weights_key, root = jax.random.split(key)
     variables = init(network, weights_key, size=size, frames=frames)

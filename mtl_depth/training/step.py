@@ -38,12 +38,12 @@ def make_train_step(
 def make_update(optimizer: optax.GradientTransformation, *, guarded: bool = True) -> TrainStep:
     """Builds `update(state, gradients, rates=None) -> (state, metrics)`.
 
-    Where loss, gradient or statistics of the batch are not finite, parameters, statistics and optimiser stay as they
-    are; the step still counts, so that data and keys advance. Every device decides by the same numbers.
+    If loss, gradient or statistics of the batch are not finite, parameters, statistics and optimiser state stay
+    unchanged; the step still counts, so that data and keys advance. All devices decide by the same numbers.
 
     Args:
-        optimizer: of all parameters; `rates` are given to it, None for those it was made with.
-        guarded: whether such updates are skipped; off only to time what that costs.
+        optimizer: of all parameters; it receives `rates`, or None for those that it was made with.
+        guarded: whether such updates are skipped; False only to measure the cost of the check.
     """
     optimizer = optax.with_extra_args_support(optimizer)
 
@@ -59,7 +59,7 @@ def make_update(optimizer: optax.GradientTransformation, *, guarded: bool = True
         skipped, in_row = state.skipped, state.skipped_in_row
         if guarded:
             fine = jnp.isfinite(loss) & jnp.isfinite(norm) & jnp.isfinite(optax.tree.norm(found.batch_stats))
-            # A branch, for choosing between old and new arrays would read and write all of them once more.
+            # A branch, because selecting between old and new arrays would read and write all of them once more.
             params, batch_stats, opt_state = jax.lax.cond(
                 fine, updated, lambda: (state.params, state.batch_stats, state.opt_state)
             )

@@ -1,4 +1,4 @@
-"""One HTML file that shows runs or a prediction and needs nothing else: no network, no server, no other file."""
+"""A self-contained HTML file that shows runs or a prediction, without network, server or other files."""
 
 import base64
 import html
@@ -44,14 +44,14 @@ def write(
 
     Args:
         path: of the HTML file.
-        title: its heading.
-        sentences: below the heading.
+        title: the heading.
+        sentences: text below the heading.
         metric: whether depth is in metres.
-        frames: to look at, layer by layer and as point clouds.
+        frames: shown layer by layer and as point clouds.
         figure: the grid of predictions.
-        run: folder whose table and curves are shown, as far as they are there.
+        run: folder whose scores and curves are shown, as far as they exist.
         runs: several such folders, whose curves share their charts.
-        film: a WebM file to play in the page.
+        film: a WebM file that the page plays.
     """
     runs = [pathlib.Path(folder) for folder in (*([run] if run else []), *runs)]
     rows = {folder.resolve().name: log.read_metrics(folder / "metrics.jsonl") for folder in runs}
@@ -66,7 +66,7 @@ def write(
 
 
 def content_of(*, title: str, sentences: Sequence[str], metric: bool) -> dict[str, Any]:
-    """What every page holds, with no frame, table or curve."""
+    """The data of a page without frames, tables or curves."""
     stops = visualize.color_map(np.linspace(0, 1, 17, dtype=np.float32)[None])[0]
     return {
         "title": title,
@@ -85,11 +85,11 @@ def content_of(*, title: str, sentences: Sequence[str], metric: bool) -> dict[st
 
 
 def page(content: Mapping[str, Any], *, serve: bool = False) -> str:
-    """The whole HTML text.
+    """The HTML text of a page.
 
     Args:
-        content: of `content_of`, completed.
-        serve: with the controls that send pictures to the server that the page comes from.
+        content: the result of `content_of`, with frames, tables and curves added.
+        serve: whether the page has controls that send pictures to its server.
     """
     text = (HERE / "page.html").read_text(encoding="utf-8")
     title = html.escape(content["title"])
@@ -104,7 +104,7 @@ def page(content: Mapping[str, Any], *, serve: bool = False) -> str:
 
 
 def frame_content(frame: Frame) -> dict[str, Any]:
-    """A frame as the page's scripts read it; pictures are data addresses, depth is base64."""
+    """A frame in the form that the page's scripts read; pictures are data URLs, depth is base64."""
     layers = frame.layers
     if not layers and frame.depth_picture is not None:
         layers = [Layer("Depth", frame.depth_picture)]
@@ -140,7 +140,7 @@ def _cloud(name: str, depth: Float[np.ndarray, "h w"], frame: Frame) -> dict[str
 
 
 def _numbers(folders: Sequence[pathlib.Path]) -> dict[str, list[str]]:
-    """Table 1 of the runs that were evaluated, and what a reader has to know of it; no path of this machine."""
+    """Table 1 of the evaluated runs with its notes, without any local path."""
     runs, notes = [], []
     for folder in folders:
         if (folder / "evaluation.json").exists():
@@ -155,7 +155,7 @@ def _numbers(folders: Sequence[pathlib.Path]) -> dict[str, list[str]]:
 
 
 def _picture(picture: UInt8[np.ndarray, "h w 3"], *, widest: int = WIDEST) -> str:
-    """A data address."""
+    """A picture as a data URL."""
     image = PIL.Image.fromarray(picture)
     if image.width > widest:
         image = image.resize((widest, max(1, round(image.height * widest / image.width))), PIL.Image.Resampling.BOX)

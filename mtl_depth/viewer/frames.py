@@ -1,4 +1,4 @@
-"""What the page shows of one picture: its layers, and the depth that its point cloud is made of."""
+"""The content of the page for one picture: its layers, and the depth of its point cloud."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from mtl_depth.prediction.cameras import Camera
 from mtl_depth.prediction.predictor import Perceiver
 from mtl_depth.prediction.results import Prediction
 
-LARGEST_ERROR = 0.3  # share of the true depth that has the brightest colour of an error map
+LARGEST_ERROR = 0.3  # relative error with the brightest colour of an error map
 NAMES = {
     "depth": "Depth",
     "instance": "Instances",
@@ -26,13 +26,13 @@ CLASSES = ("instance", "semantic", "instance_truth", "semantic_truth")
 
 
 class Layer(NamedTuple):
-    """A picture to choose.
+    """One layer that can be selected.
 
     Attributes:
-        name: as the page has it.
+        name: its name on the page.
         picture: of any size; it is stretched over the input.
-        legend: what explains its colours: `depth`, `error`, `classes` or nothing.
-        nearest: depth of the brightest colour, where the legend is `depth`.
+        legend: the kind of its legend: `depth`, `error`, `classes` or empty.
+        nearest: depth of the brightest colour, if the legend is `depth`.
     """
 
     name: str
@@ -45,14 +45,14 @@ class Frame(NamedTuple):
     """One picture of the page.
 
     Attributes:
-        name: below its thumbnail.
+        name: the text below its thumbnail.
         image: the input.
-        depth_picture: coloured depth; shown only where there are no `layers`.
+        depth_picture: coloured depth; shown only if there are no `layers`.
         depth: at the input's size; None: no point cloud.
         intrinsics: of the input.
-        farthest: depth beyond which the cloud has no point.
-        layers: what can be chosen besides the input.
-        others: depth of further runs by name, at the input's size, each with a cloud of its own.
+        farthest: depth beyond which the cloud has no points.
+        layers: layers in addition to the input.
+        others: depth of further runs by name, at the input's size, each with its own cloud.
     """
 
     name: str
@@ -68,13 +68,13 @@ class Frame(NamedTuple):
 def from_prediction(
     one: Prediction, intrinsics: Float[np.ndarray, "3 3"], *, metric: bool, nearest: float | None = None
 ) -> Frame:
-    """The frame of a prediction with everything that it shows.
+    """The frame of a prediction, with all of its layers.
 
     Args:
         one: the prediction.
         intrinsics: of its picture.
         metric: whether depth is in metres.
-        nearest: depth of the brightest colour; None: the picture's own 5th percentile.
+        nearest: depth of the brightest colour; None: the 5th percentile of the picture.
     """
     depth = one.arrays.get("depth")
     if depth is not None:
@@ -92,7 +92,7 @@ def from_prediction(
 
 
 def of_picture(perceiver: Perceiver, image: UInt8[np.ndarray, "h w 3"], *, name: str, camera_of: Camera) -> Frame:
-    """What a network sees in one picture."""
+    """Predicts for one picture and returns its frame."""
     intrinsics = camera_of(image.shape[:2])
     predictions = perceiver.perceive_padded([image], batch_size=1, intrinsics=intrinsics)
     one = results.make(perceiver, predictions, 0, image, name=name)
@@ -100,9 +100,9 @@ def of_picture(perceiver: Perceiver, image: UInt8[np.ndarray, "h w 3"], *, name:
 
 
 def merged(frames: Sequence[Frame], names: Sequence[str], *, metric: bool) -> Frame:
-    """The same picture as several runs see it: each run's layers, the input and the truth once.
+    """Merges the frames of several runs for the same picture: each run's layers, and the input and the truth once.
 
-    Where all of them are `metric`, their depth has the colours of the first run's range.
+    If all of them are `metric`, their depth is coloured by the range of the first run.
     """
     first = frames[0]
     if metric:
@@ -123,7 +123,7 @@ def merged(frames: Sequence[Frame], names: Sequence[str], *, metric: bool) -> Fr
 
 
 def _recolored(frame: Frame, other: Frame) -> Frame:
-    """The frame with its depth in the colours of another's."""
+    """The frame with its depth coloured by the range of another frame."""
     nearest = next((layer.nearest for layer in other.layers if layer.legend == "depth"), None)
     if nearest is None or frame.depth is None:
         return frame

@@ -1,5 +1,5 @@
 "use strict";
-// Sends dropped, chosen, pasted or photographed pictures to the server of this page and shows its answers.
+// Sends dropped, chosen, pasted or photographed pictures to the server of this page and shows the results.
 function startServing() {
   const box = at("serve");
   box.hidden = false;
@@ -17,7 +17,7 @@ function startServing() {
   [video.hidden, video.muted, video.playsInline] = [true, true, true];
 
   async function send(blob, name) {
-    state.textContent = `Looking at ${name} ...`;
+    state.textContent = `Processing ${name} ...`;
     try {
       const answer = await fetch("look", { method: "POST", headers: { "content-type": blob.type || "image/unknown" }, body: blob });
       const frame = await answer.json();

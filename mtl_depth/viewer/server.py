@@ -1,4 +1,4 @@
-"""The page as a small web application: a picture in, its layers and its point cloud out; nothing is kept."""
+"""The page as a small web application: it receives a picture, returns layers and point cloud, and stores nothing."""
 
 import asyncio
 import collections
@@ -20,15 +20,15 @@ from starlette.routing import Route
 
 LARGEST = 25_000_000  # bytes of a picture's file
 MOST_PIXELS = 50_000_000
-WIDEST = 1920  # pixels that are looked at; larger pictures are reduced
+WIDEST = 1920  # pixels per side; larger pictures are reduced
 PER_MINUTE = 60  # pictures
-WAITING = 4  # requests at the same time, of which one is worked on
+WAITING = 4  # requests at the same time, of which one is processed
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 class Refused(Exception):
-    """A request that is answered with a sentence and a status."""
+    """A request that is answered with an error message and a status."""
 
     def __init__(self, status: int, sentence: str):
         super().__init__(sentence)
@@ -38,14 +38,14 @@ class Refused(Exception):
 def make_app(
     look: Callable[[np.ndarray], Mapping[str, Any]], page: str, *, hosts: Sequence[str], per_minute: int = PER_MINUTE
 ) -> Starlette:
-    """The application: `GET /` is the page, `POST /look` answers a picture; there is nothing else.
+    """The application: `GET /` returns the page, `POST /look` the results for a picture; there are no other routes.
 
     Args:
-        look: a picture [h w 3] -> a frame as the page's scripts read it.
+        look: a picture [h w 3] -> a frame in the form that the page's scripts read.
         page: the HTML text.
-        hosts: names that the server is asked under; other names are refused, or a foreign page could ask in the name
-            of its own domain.
-        per_minute: pictures that are answered in a minute.
+        hosts: accepted names of the server; others are refused, because another site could use its own domain name
+            to send requests (DNS rebinding).
+        per_minute: limit of pictures per minute.
     """
     turn, waiting, times = asyncio.Lock(), [], collections.deque()
 
@@ -79,7 +79,7 @@ def decode(body: bytes) -> np.ndarray:
     """The picture of a file's bytes, uint8 [h w 3] RGB, upright and at most `WIDEST` wide and high.
 
     Raises:
-        Refused: it is no picture, or too large.
+        Refused: it is not a picture, or too large.
     """
     try:
         with PIL.Image.open(io.BytesIO(body), formats=FORMATS) as file:
@@ -96,10 +96,10 @@ def decode(body: bytes) -> np.ndarray:
 
 
 def _check(request: Request) -> None:
-    """Refuses what no page of this server sends."""
+    """Refuses requests that the page of this server does not send."""
     origin = request.headers.get("origin")
     if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
-        raise Refused(403, "Only the page of this server may ask.")
+        raise Refused(403, "Only the page of this server may send pictures.")
     if not request.headers.get("content-type", "").startswith("image/"):
         raise Refused(415, "Send the bytes of a picture, with a content type such as image/png.")
     if int(request.headers.get("content-length", 0)) > LARGEST:
@@ -116,7 +116,7 @@ def _take_turn(times: collections.deque, per_minute: int) -> None:
 
 
 async def _read(request: Request) -> bytes:
-    """The body, given up as soon as it is too large."""
+    """Reads the body; stops as soon as it is too large."""
     body = bytearray()
     async for part in request.stream():
         body += part

@@ -24,11 +24,11 @@ def charts(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, An
 
 
 def curves(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Every logged number as `{"name", "points": [[step, value], ...]}`, thinned; what is always 0 is left out."""
+    """Every logged number as `{"name", "points": [[step, value], ...]}`, thinned; constant zeros are left out."""
     found: dict[str, list[Any]] = {}
     for row in rows:
         prefix = f"{row['split']}: " if "split" in row else ""
-        if prefix:  # of the many scores, the ones to steer by
+        if prefix:  # only the main ones of the many scores
             row = {name: row[name] for name in row if name in SCORES} | {"step": row["step"]}
         for name, value in row.items():
             if name not in HIDDEN and isinstance(value, int | float) and np.isfinite(value):

@@ -86,7 +86,7 @@ def test_metres_by_hand(tmp_path):
 def test_mistakes_are_met_by_a_sentence(folder, tmp_path):
     with pytest.raises(UserError, match="needs the pictures too"):
         run(tmp_path, "")
-    with pytest.raises(UserError, match="has to be positive"):
+    with pytest.raises(UserError, match="must be positive"):
         run(tmp_path, folder, scale=0.0)
     truth = tmp_path / "truth"
     for file in truth.iterdir():
@@ -97,11 +97,11 @@ def test_mistakes_are_met_by_a_sentence(folder, tmp_path):
     with pytest.raises(UserError, match=r"a\.png has uint8 pixels; depth is a PNG of 16 bits"):
         evaluate_folder.read_truth(truth / "a.png", scale=1.0)
     np.save(truth / "a.npy", np.zeros((2, 3, 1)))
-    with pytest.raises(UserError, match="one number a pixel"):
+    with pytest.raises(UserError, match="one number per pixel"):
         evaluate_folder.read_truth(truth / "a.npy", scale=1.0)
     for file in truth.iterdir():
         file.rename(file.with_name("other_" + file.name))
-    with pytest.raises(UserError, match=r"No picture of .* has a truth of its name"):
+    with pytest.raises(UserError, match=r"No depth map in .* has the name of a picture"):
         run(tmp_path, folder)
     with pytest.raises(UserError, match="is not a folder"):
         evaluate_folder.run(fake_run.config("depth"), tmp_path, input=str(folder), truth=tmp_path / "absent")

@@ -18,6 +18,7 @@ from mtl_depth.errors import UserError
 from mtl_depth.prediction import loading
 from mtl_depth.tasks import assemble
 
+pytestmark = pytest.mark.as_users
 NAMES = ("depth", "semantic", "instance")
 
 
@@ -87,13 +88,15 @@ def test_onnx_by_its_own_runtime(tmp_path):
 
 def test_a_damaged_export_is_named(tmp_path, program):
     shutil.copytree(program, tmp_path, dirs_exist_ok=True)
-    with pytest.raises(UserError, match=r"finished program; export it again with --config\.evaluation\.flip=True"):
+    with pytest.raises(
+        UserError, match=r"exported program; to flip, export it again with --config\.evaluation\.flip=True"
+    ):
         loading.load_perceiver(tmp_path, flip=True)
     (tmp_path / "model.stablehlo").write_bytes(b"no program")
     with pytest.raises(UserError, match=r"model\.stablehlo cannot be loaded"):
         loading.load_perceiver(tmp_path)
     (tmp_path / "model.json").unlink()
-    with pytest.raises(UserError, match=r"model\.json, which says what"):
+    with pytest.raises(UserError, match=r"model\.json, the description of"):
         loading.load_perceiver(tmp_path)
     (tmp_path / "model.stablehlo").rename(tmp_path / "model.safetensors")
     with pytest.raises(UserError, match=r"model\.safetensors is damaged"):

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from mtl_depth.commands import help_text
-from mtl_depth.config import Config, DepthTask, InstanceTask, SemanticTask, Tasks, to_dict
+from mtl_depth.config import Config, DepthTask, InstanceTask, ReconstructionTask, SemanticTask, Tasks, to_dict
 
 EVERYTHING = [(prefix, *entry) for prefix, section in help_text.sections() for entry in help_text.settings(section())]
 
@@ -16,7 +16,11 @@ def test_every_setting_has_a_meaning(setting):
 
 
 def test_no_setting_is_left_out():
-    everything = Config(tasks=Tasks(depth=DepthTask(), semantic=SemanticTask(), instance=InstanceTask()))
+    everything = Config(
+        tasks=Tasks(
+            depth=DepthTask(), semantic=SemanticTask(), instance=InstanceTask(), reconstruction=ReconstructionTask()
+        )
+    )
 
     def names(values, prefix):
         for name, value in values.items():
@@ -47,7 +51,7 @@ def test_the_page_has_modes_flags_settings_and_exit_status():
         ("config.tasks.depth.moton", "did you mean 'motion'?"),
         ("config.motion", "did you mean --config.tasks.depth.motion?"),
         ("config.evaluation.zzz", "there are split, checkpoint"),
-        ("config.train.steps.more", "config.train.steps is a plain setting"),
+        ("config.train.steps.more", "config.train.steps is a single setting"),
     ],
 )
 def test_misspelt_settings(path, hint):

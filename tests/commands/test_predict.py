@@ -93,6 +93,19 @@ def test_a_video_becomes_a_video(tmp_path):
     np.testing.assert_allclose([image[:48].mean() for image in frames], [0, 40, 80, 120, 160], atol=8)
 
 
+def test_a_smoothed_film_differs_after_its_first_frame(tmp_path, capsys):
+    generator = np.random.default_rng(0)
+    (tmp_path / "in").mkdir()
+    for index in range(3):
+        image_files.write(tmp_path / "in" / f"{index}.png", generator.integers(0, 256, (64, 96, 3), np.uint8))
+    for output, smooth in (("plain", False), ("smooth", True)):
+        given = (fake_run.config(*NAMES), tmp_path / "run", tmp_path / "in", tmp_path / output)
+        predict.run(*given, write=["npy"], smooth=smooth)
+    assert capsys.readouterr().err.count("--smooth: the depth of each frame is blended with the last one's") == 1
+    files = [[tmp_path / output / f"{index}_depth.npy" for output in ("plain", "smooth")] for index in range(3)]
+    assert [np.array_equal(*map(np.load, pair)) for pair in files] == [True, False, False]
+
+
 def test_farthest_point_of_a_cloud():
     depth = np.array([[1.0, 2.0, 300.0]])
     assert point_cloud.farthest(depth, metric=True) == 80
@@ -131,7 +144,7 @@ def test_mistakes_are_met_by_a_sentence(folder, tmp_path):
     (tmp_path / "only" / "damaged.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match="None of the 1 pictures could be read"):
         predict.run(config, tmp_path, tmp_path / "only", tmp_path / "out")
-    with pytest.raises(UserError, match="endings read"):
+    with pytest.raises(UserError, match="supported extensions"):
         predict.run(config, tmp_path, tmp_path / "out", tmp_path / "more")
     config.evaluation.split = "test"
     with pytest.raises(UserError, match="no frame to show"):

@@ -23,7 +23,7 @@ def test_a_pose_network_that_the_given_weights_lack_starts_with_their_encoder(ca
     checkpoints = Checkpoints(tmp_path / "checkpoints", keep=1)
     state, start = train_start.first_state(assemble_run(config), checkpoints, given)
     checkpoints.close()
-    assert start == 0 and "pose (its encoder from the other one)" in capsys.readouterr().err
+    assert start == 0 and "pose (except its encoder)" in capsys.readouterr().err
     encoder, pose = state.params["encoder"], state.params["pose"]["encoder"]
     np.testing.assert_array_equal(encoder["conv1"]["kernel"], without_pose["encoder"]["conv1"]["kernel"])
     first = np.asarray(encoder["conv1"]["kernel"])

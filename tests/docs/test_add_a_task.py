@@ -41,7 +41,7 @@ def apply(copy: pathlib.Path) -> None:
             assert how == "instead of the same two lines", how
             changed = source
             for line in filter(None, body.splitlines()):
-                start = re.match(r"(FACTORIES = |from mtl_depth.tasks import )", line)[1]
+                start = re.match(r"(MODULES = |from mtl_depth.tasks import )", line)[1]
                 changed = re.sub(rf"^{re.escape(start)}.*$", line, changed, count=1, flags=re.MULTILINE)
         assert changed != source, f"{place}: nothing was changed"
         file.write_text(changed, encoding="utf-8")

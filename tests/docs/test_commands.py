@@ -35,6 +35,7 @@ ELSEWHERE = {
     "scaling.md": "figures; tests/training/test_scale.py counts what they count",
     "architecture.md": "no commands but the tests'",
     "exactness.md": "no commands but the tests'",
+    "references.md": "BibTeX entries",
 }
 TINY = (
     "--config.data.size=64,96", "--config.model.width=0.125", "--config.train.batch_size=2", "--config.train.steps=2",

@@ -36,7 +36,7 @@ def test_the_page_s_commands_run(tmp_path, capsys):
     own_video.folder(tmp_path / "pictures", own_video.frames([0, 40]))
     built, trained, predicted = commands(tmp_path)
     assert built[0] == "tfds_kitti360.build" and build.main(built[1:]) == 0
-    assert "stored as 160x96" in capsys.readouterr().out
+    assert "stored as --size=96x160" in capsys.readouterr().out
     assert trained[0] == "mtl_depth.main" and command_line.run(*trained[1:], *SMALLER) == 0
     rows = read_metrics(tmp_path / "runs/own/metrics.jsonl")
     assert [row["step"] for row in rows] == [1, 2] and rows[-1]["camera/focal_px"] == pytest.approx(120, rel=0.05)

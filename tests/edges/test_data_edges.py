@@ -196,7 +196,7 @@ def test_batches_go_on_after_a_worker_was_killed(data, capsys, monkeypatch):
     monkeypatch.setattr(reading, "_reader", lambda batches, data: Dying(real(batches, data)))
     for batch, expected in zip(take(6, data, batch_size=1), whole, strict=True):
         np.testing.assert_array_equal(batch["image"], expected["image"])
-    assert len(made) == 3 and capsys.readouterr().err.count("was killed, and another takes its place") == 2
+    assert len(made) == 3 and capsys.readouterr().err.count("was killed and is replaced") == 2
     with pytest.raises(UserError, match=r"were killed 4 times.*lower config\.data\.workers"):
         take(99, data, batch_size=1)
 

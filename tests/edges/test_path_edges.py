@@ -1,13 +1,18 @@
 """Names, folders and sizes that pictures for --mode=predict can have, and what has to happen."""
 
+import command_line
 import fake_run
 import numpy as np
 import PIL.Image
+import pytest
 from edges.prediction_cases import GERMAN, NAMES, Table, film, happens, look, put
 
-from mtl_depth.commands import predict
+from mtl_depth import table
+from mtl_depth.commands import arguments, evaluate_folder, export, page, predict, serve
+from mtl_depth.errors import UserError
 from mtl_depth.media import image_files, inputs
 from mtl_depth.prediction import loading
+from tfds_kitti360.city import __main__ as city
 
 CASES = Table()
 case = CASES.case
@@ -25,6 +30,74 @@ def _(at, monkeypatch):
 def _(at, monkeypatch):
     monkeypatch.setenv("HOME", str(fake_run.folder("depth").parent))
     assert loading.load_perceiver("~/depth").config.tasks.depth is not None
+
+
+@case(2, "a tilde in quotes, before a flag's value and behind an equals sign")
+def _(at, monkeypatch):
+    monkeypatch.setenv("HOME", str(at))
+    flags = arguments.as_flags(["main", "--workdir", "~/run", "--output=~/out", "~"], (), starter=())
+    assert flags[1:] == ["--workdir", f"{at}/run", f"--output={at}/out", "~"]
+
+
+@case(2, "a tilde before a page and its run")
+def _(at, monkeypatch):
+    monkeypatch.setenv("HOME", str(fake_run.folder("depth").parent))
+    monkeypatch.setattr(page, "_evaluation_frames", lambda _: {})
+    monkeypatch.chdir(at)
+    page.run(["~/depth"], output="~/a.html")
+    assert (fake_run.folder("depth").parent / "a.html").is_file() and not (at / "~").exists()
+
+
+@case(2, "a tilde before a city and before the file of a table")
+def _(at, monkeypatch):
+    monkeypatch.setenv("HOME", str(at / "home"))
+    monkeypatch.chdir(at)
+    drawn = []
+    monkeypatch.setattr(city, "_draw", lambda out, settings: drawn.append(out))
+    assert city.main(["--out=~/city"]) == 0 and drawn == [at / "home/city"]
+    monkeypatch.setattr(table, "load", lambda folder: table.Run(folder, "", fake_run.config("depth"), {}))
+    for name in ("rows", "segmentation", "notes"):
+        monkeypatch.setattr(table, name, lambda _: [])
+    monkeypatch.setattr(table, "table", lambda _: "")
+    assert table.main(["~/run", "--json=~/home.json"]) == 0
+    assert (at / "home/home.json").is_file() and [path.name for path in at.iterdir()] == ["home"]
+
+
+@case(2, "a flag of a path that has no value", "--output has an empty value")
+def _(at):
+    failed = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("builtins.print", lambda *words, **_: failed.append(" ".join(words)))
+        status = command_line.run("--mode=predict", f"--workdir={fake_run.folder('depth')}", "--output=")
+    assert status == 2
+    raise UserError(failed[-1])
+
+
+@case(1, "a port that no machine has", "ports are 0 to 65535")
+def _(at, monkeypatch):
+    monkeypatch.setattr(serve, "make_app", lambda *_, **__: None)
+    serve.run(fake_run.config("depth"), at, host="127.0.0.1", port=65536)
+
+
+@case(1, "a port below zero", "ports are 0 to 65535")
+def _(at, monkeypatch):
+    monkeypatch.setattr(serve, "make_app", lambda *_, **__: None)
+    serve.run(fake_run.config("depth"), at, host="127.0.0.1", port=-1)
+
+
+@case(1, "a scale of truth without end", "--truth_scale=inf has to be positive and finite")
+def _(at):
+    evaluate_folder.run(fake_run.config("depth"), at, input=str(at), truth=at, scale=float("inf"))
+
+
+@case(1, "more images at a time than any memory holds", "number of images up to 4096")
+def _(at):
+    export.run(fake_run.config("depth"), at, "onnx", at / "out", batch="4097")
+
+
+@case(1, "a number of another script", "number of images up to 4096")
+def _(at):
+    export.run(fake_run.config("depth"), at, "onnx", at / "out", batch="\u00b2")
 
 
 @case(2, "brackets in the name of a folder before a pattern")

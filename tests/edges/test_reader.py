@@ -17,7 +17,8 @@ from hypothesis.extra import numpy as arrays
 from mtl_depth.data import footage
 from mtl_depth.errors import UserError
 from tfds_kitti360.errors import DatasetError
-from tfds_kitti360.files import expand, interleaved, list_folder, natural, read_bytes
+from tfds_kitti360.files import expand, list_folder, natural, read_bytes
+from tfds_kitti360.order import interleaved
 from tfds_kitti360.pictures import read_picture, white_level
 
 FEW = settings(max_examples=60, deadline=None, derandomize=True)

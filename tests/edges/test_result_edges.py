@@ -8,7 +8,9 @@ import PIL.Image
 import pytest
 from edges.prediction_cases import NAMES, PICTURE, Table, film, happens, look, put
 
-from mtl_depth.commands import predict
+from mtl_depth.commands import export, page, predict
+from mtl_depth.errors import UserError
+from mtl_depth.evaluation import submission
 from mtl_depth.media import inputs, video_writer, visualize
 from mtl_depth.media.video_writer import Film
 
@@ -159,6 +161,55 @@ def _(at):
     marker.write_text(marker.read_text() + json.dumps({"file": "../precious"}) + "\n")
     look(at, at / "in")
     assert (at / "precious").read_text() == "mine"
+
+
+@case(13, "a page over notes of the user's own", "is not a page that mtl_depth wrote")
+def _(at):
+    (at / "notes.html").write_text("<html><title>mine</title>")
+    page.run([fake_run.folder("depth")], output=str(at / "notes.html"))
+
+
+@case(13, "a page over an earlier one")
+def _(at, monkeypatch):
+    monkeypatch.setattr(page, "_evaluation_frames", lambda _: {})
+    for _ in range(2):
+        page.run([fake_run.folder("depth")], output=str(at / "page.html"))
+
+
+@case(13, "an export over published weights", "encoder.pth is not a result of an earlier --mode=export")
+def _(at):
+    (at / "encoder.pth").write_bytes(b"weights of others")
+    export.run(fake_run.config("depth"), at, "monodepth2", at)
+
+
+@case(13, "an export over an earlier one, not over one that was edited")
+def _(at):
+    config = fake_run.config("depth")
+    for _ in range(2):
+        export.run(config, at, "safetensors", at / "out")
+    (at / "out/model.safetensors").write_bytes(b"edited")
+    with pytest.raises(UserError, match="would be lost"):
+        export.run(config, at, "safetensors", at / "out")
+    assert (at / "out/model.safetensors").read_bytes() == b"edited"
+
+
+@case(13, "an export beside files of the user's own")
+def _(at, capsys):
+    (at / "out").mkdir()
+    (at / "out/notes.txt").write_text("mine")
+    export.run(fake_run.config("depth"), at, "safetensors", at / "out")
+    assert "model.safetensors" in capsys.readouterr().err and (at / "out/notes.txt").read_text() == "mine"
+
+
+@case(4, "test pictures of a submission that are JPEG, copied, or of another system")
+def _(at, capsys):
+    folder = at / "data_2d_test/2013_05_28_drive_0008_sync/image_00/data_rect"
+    for name in ("0000000001.png", "0000000002.jpg", "0000000001 (2).png"):
+        put(folder / name)
+    (folder / "._0000000001.png").write_bytes(b"x")
+    found = list(submission.test_pictures(at))
+    assert [stem for stem, _ in found] == ["0008_0000000001", "0008_0000000002"]
+    assert "1 hidden (._0000000001.png); 1 not named by a number (0000000001 (2).png)" in capsys.readouterr().err
 
 
 @case(13, "a video cut to two thirds")

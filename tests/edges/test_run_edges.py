@@ -248,8 +248,8 @@ CASES += [
     Case("15 verdict", "better in metres alone", verdicts(0.3, 0.1), ("NOT BEATEN", "0.100"), ("not learned",)),
     Case("15 verdict", "better", verdicts(0.1, 0.4), ("[]",)),
     Case("15 best", "scored on val", best_of("val"), ("there is a best one",)),
-    Case("15 best", "scored on test", best_of("test"), ("holds no evaluated checkpoint",)),
-    Case("15 best", "scored on train", best_of("train"), ("holds no evaluated checkpoint",)),
+    Case("15 best", "scored on test", best_of("test"), ("has no evaluated checkpoint",)),
+    Case("15 best", "scored on train", best_of("train"), ("has no evaluated checkpoint",)),
 ]
 
 

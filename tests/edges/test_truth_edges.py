@@ -45,7 +45,7 @@ def _(at):
     score(at, seen()[:, 8:32])
 
 
-@case(7, "the lower half only, as some loaders crop the sky", "other ratios")
+@case(7, "the lower half only, as some loaders crop the sky", "aspect ratios differ")
 def _(at):
     score(at, seen()[12:])
 
@@ -55,7 +55,7 @@ def _(at):
     score(at, np.rot90(seen()))
 
 
-@case(7, "a telephone's upright picture with the sensor's truth", "other ratios")
+@case(7, "a telephone's upright picture with the sensor's truth", "aspect ratios differ")
 def _(at):
     exif = PIL.Image.Exif()
     exif[0x0112] = 6

@@ -1,7 +1,5 @@
 """The speed that is told before anything is drawn."""
 
-import pathlib
-
 import pytest
 
 from mtl_depth.experiments import speed, table1, variants
@@ -11,7 +9,7 @@ from mtl_depth.tasks import assemble
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_noise_holds_what_the_tasks_read(name):
-    config = variants.configuration(SCALES["small"], ARMS[name], seed=0, data_dir=pathlib.Path())
+    config = variants.configuration(SCALES["small"], ARMS[name], seed=0, data_dir="")
     _, tasks = assemble(config.model, config.tasks)
     batch = speed.noise(config)
     assert frozenset().union(*(task.reads for task in tasks)) <= batch.keys()
@@ -30,6 +28,6 @@ def test_hours_of_a_seed(monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_steps_are_timed():
-    config = variants.configuration(SCALES["small"], ARMS["panoptic"], seed=0, data_dir=pathlib.Path())
+    config = variants.configuration(SCALES["small"], ARMS["panoptic"], seed=0, data_dir="")
     config.data.size, config.model.width, config.train.devices = (64, 96), 0.125, 1
     assert 0.01 < speed.steps_a_second(config, steps=2) < 1000

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from mtl_depth import config as configurations
-from mtl_depth.experiments import scoring, table1
+from mtl_depth.experiments import scoring, table1, tables
 from mtl_depth.experiments.variants import SCALES, configuration
 
 MINIATURE = dataclasses.replace(
-    SCALES["small"], streets=2, frames=6, held_out_frames=8, drawn=(94, 352), size=(64, 96), width=0.125, steps=2,
-    batch_size=2,
+    SCALES["small"], cities=(0, 1), streets=2, frames=6, held_out=(2, 3), held_out_frames=8, drawn=(94, 352),
+    size=(64, 96), model=configurations.Model(width=0.125), steps=2, batch_size=2,
 )  # fmt: skip
 LEVEL = {"depth": 0.30, "instance": 0.20, "semantic": 0.30, "panoptic": 0.25}
 
@@ -50,14 +50,14 @@ def trained(monkeypatch, tmp_path):
         (folder / "evaluation.json").write_text(json.dumps(scores(name, int(seed))))
         done.append(folder.name)
 
-    def score(folder, held_out_dir):
+    def score(folder, streets):
         name, seed = folder.name.split("_seed")
         (folder / scoring.HELD_OUT).write_text(json.dumps(scores(name, int(seed))))
         done.append(f"scored {folder.name}")
 
     monkeypatch.setattr("mtl_depth.commands.train.run", train)
     monkeypatch.setattr("mtl_depth.experiments.scoring.score", score)
-    monkeypatch.setattr("mtl_depth.experiments.table1.make_city", lambda out, which, scale, deadline: out / which)
+    monkeypatch.setattr("mtl_depth.experiments.table1.make_city", lambda out, seed, *_, **__: out / str(seed))
     return done
 
 
@@ -84,7 +84,7 @@ def test_no_time_no_training_and_the_report_says_so(trained, tmp_path):
     assert not study(tmp_path, minutes=0.0)
     assert trained == []
     text = (tmp_path / "report.md").read_text()
-    assert "## Held-out street\n\nNot run." in text and "| depth_seed0    | not run |" in text
+    assert "## Held-out streets\n\nNot run." in text and "| depth_seed0    | not run |" in text
 
 
 def test_a_training_that_stops_early_stops_the_study(trained, tmp_path, monkeypatch):
@@ -115,7 +115,7 @@ def test_the_minutes_reach_a_training_as_a_signal(trained, tmp_path, monkeypatch
 def test_report_in_plain_words(trained, tmp_path):
     study(tmp_path, seeds=3, names=("depth", "instance", "semantic"))
     text = (tmp_path / "report.md").read_text()
-    held_out = text[text.index("## Held-out street") : text.index("## Validation street")]
+    held_out = text[text.index("## Held-out streets") : text.index("## Validation street")]
     # depth alone: 0.3, 0.4, 0.501: mean 0.400, spread 0.1005; instance is 0.1 better in every seed: 25.0 %
     assert "0.400 ± 0.101 (0.555)" in held_out and "0.300 ± 0.101 (0.459)" in held_out
     assert "Depth + Instance helps depth by 10 % or more: AbsRel -25.0%, significant." in held_out
@@ -124,6 +124,20 @@ def test_report_in_plain_words(trained, tmp_path):
     assert "constant depth's AbsRel / AbsRel at least 1.43: NOT reached by Depth (1.2 in the worst seed)." in held_out
     assert "PQ of cars at least 0.15: NOT reached by Depth + Instance (0 in the worst seed)." in held_out
     assert (tmp_path / "curves.svg").stat().st_size > 1000 and "the command" in text
+
+
+def test_differences_by_street_are_paired(trained, tmp_path):
+    """Depth 0.3 and 0.5 on two streets, instances 0.2 and 0.4: better on both by 0.1, with no spread."""
+    by_arm = {"depth": (0.3, 0.5), "instance": (0.2, 0.4)}
+    found = {
+        (name, seed): {"streets": [{"depth": {"median_scaled": {"abs_rel": value}}} for value in each]}
+        for name, each in by_arm.items()
+        for seed in range(2)
+    }
+    row = tables.street_table(found, ["depth", "instance"]).splitlines()[2]
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == [
+        "Depth + Instance", "2", "-0.1000", "0.0000", "2", "yes",
+    ]  # fmt: skip
 
 
 def test_arms_trained_before_stay_in_the_report(trained, tmp_path):
@@ -143,7 +157,7 @@ def test_another_scale_in_the_same_folder_is_refused(trained, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--only=depht"], "error: --only: there is no arm 'depht'; there are depth, semantic,"),
+        (["--only=depht"], "error: --only: there is no variant 'depht'; there are depth, semantic,"),
         (["--seeds=0"], "error: --seeds=0: at least one is needed."),
     ],
 )
@@ -161,7 +175,7 @@ def on_one_device(*arguments, **options):
 
 @pytest.mark.slow
 def test_the_whole_study_in_miniature(tmp_path, monkeypatch, capsys):
-    """Two real cities, two trainings of two steps, a stop between them, scores of both streets, the report."""
+    """Four real cities, two trainings of two steps, a stop between them, scores of all streets, the report."""
     monkeypatch.setitem(SCALES, "small", MINIATURE)
     monkeypatch.setattr("mtl_depth.experiments.variants.configuration", on_one_device)
     options = ["--scale=small", f"--out={tmp_path}", "--seeds=1", "--only=depth,panoptic_guided"]
@@ -169,9 +183,11 @@ def test_the_whole_study_in_miniature(tmp_path, monkeypatch, capsys):
     assert table1.main(options) == 0
     for name in ("depth", "panoptic_guided"):
         found = json.loads((tmp_path / "runs" / f"{name}_seed0" / "held_out.json").read_text())
-        assert found["split"] == "train" and found["frames"] >= 4
+        assert found["split"] == "train" and len(found["streets"]) == 2
+        each = [street["depth"]["median_scaled"]["abs_rel"] for street in found["streets"]]
+        assert found["depth"]["median_scaled"]["abs_rel"] == pytest.approx(sum(each) / 2)
         assert np.isfinite(found["depth"]["constant"]["abs_rel"])
     text = (tmp_path / "report.md").read_text()
-    assert "trained, scored on both streets" in text and "![panoptic_guided](figure2_panoptic_guided.png)" in text
+    assert "trained, scored" in text and "![panoptic_guided](figure2_panoptic_guided.png)" in text
     assert (tmp_path / "figure2_panoptic_guided.png").stat().st_size > 1000 and (tmp_path / "curves.svg").exists()
     assert table1.main(options) == 0  # everything is there: nothing is done again

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import pathlib
 
 import jax
 import numpy as np
@@ -18,8 +17,10 @@ from mtl_depth.training import state as states
 from mtl_depth.training.assembly import assemble_run
 from mtl_depth.training.gradients import _sample_keys
 
-TINY = dataclasses.replace(SCALES["small"], size=(64, 96), width=0.125, batch_size=2)
-make = functools.partial(configuration, data_dir=pathlib.Path("somewhere"))
+TINY = dataclasses.replace(
+    SCALES["small"], size=(64, 96), model=configurations.Model(width=0.125), canonical_focal=None, batch_size=2
+)
+make = functools.partial(configuration, data_dir="somewhere")
 
 
 @functools.cache
@@ -52,10 +53,11 @@ def first_terms(name):
     """The depth terms of the first step, over their weight, with flips, colours and tie noise."""
     config = make(TINY, ARMS[name], seed=4)
     assembly = assemble_run(config, optimizer=optax.sgd(0.0))
-    state, step = assembly.create(jax.random.key(config.train.seed)), assembly.step(lambda step, **_: jax.jit(step))
-    _, metrics = step(state, speed.noise(config), None)
+    # The terms alone, so that no backward pass is compiled.
+    losses = assembly.gradients(lambda gradients: jax.jit(lambda *inputs: gradients(*inputs).terms))
+    found = losses(assembly.create(jax.random.key(config.train.seed)), speed.noise(config))
     terms = ("depth/photometric", "depth/smoothness")
-    return {term: float(metrics[term]) / assembly.balance.tasks.depth.weight for term in terms}
+    return {term: float(found[term]) / assembly.balance.tasks.depth.weight for term in terms}
 
 
 def test_a_purpose_draws_the_same_whatever_else_is_drawn():
@@ -77,7 +79,7 @@ def test_variants_see_the_same_clips_flipped_and_coloured_alike():
 def test_every_arm_is_a_run_that_can_be_assembled(scale, name):
     config = make(scale, ARMS[name], seed=1)
     assert [task.name for task in assemble_run(config).tasks] == [
-        task for task in ("depth", "semantic", "instance") if task in ("depth", *ARMS[name].tasks)
+        task for task in ("depth", "semantic", "instance", "reconstruction") if task in ("depth", *ARMS[name].tasks)
     ]
     assert config.evaluation.split == "val"
     assert configurations.from_dict(configurations.to_dict(config)) == config
@@ -89,6 +91,8 @@ def test_arms_change_what_they_say():
     assert make(TINY, ARMS["semantic_ratio_20"], seed=0).tasks.depth.weight == 20
     assert make(TINY, ARMS["instance_uncertainty"], seed=0).train.balance == "uncertainty"
     guided = make(TINY, ARMS["semantic_guided"], seed=0).tasks.depth
+    assert make(TINY, ARMS["instance_report_head"], seed=0).tasks.instance.head == "report"
+    assert make(TINY, ARMS["depth_250"], seed=0).data.train_frames == 250
     assert guided.left_out == ("sky", "ego vehicle") and guided.semantic_edges and guided.moving_overlap == 0.5
 
 

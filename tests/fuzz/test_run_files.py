@@ -106,7 +106,7 @@ def test_an_archive_that_would_fill_the_memory(tmp_path):
     end[8:12] = (3).to_bytes(2, "little") * 2  # three entries of 4 GiB, all the same bytes
     end[12:16] = (3 * len(twice)).to_bytes(4, "little")
     path.write_bytes(bytes(data[: data.index(b"PK\x01\x02")]) + bytes(twice) * 3 + bytes(end))
-    with pytest.raises(UserError, match="more than any network"):
+    with pytest.raises(UserError, match="more data than any network"):
         read_arrays(path)
 
 

@@ -101,6 +101,21 @@ def build_twice_at_once(at, patch):
     return build_again(at)
 
 
+def refuse(*_, **__):
+    raise PermissionError(13, "Permission denied")
+
+
+def build_closed(at, patch):
+    built_at(at)
+    patch.setattr("tfds_kitti360.kitti360_dataset_builder.Builder.__init__", refuse)
+    return build_again(at)
+
+
+def read_closed(at, patch):
+    patch.setattr("tensorflow_datasets.builder_from_directory", refuse)
+    reading(str)(at)
+
+
 def reading(spoil, **settings):
     """Opening a built data set that was spoilt."""
 
@@ -195,6 +210,8 @@ ROWS: list[Row] = [
         build_damaged("{"), "{at}/built/kitti360 is damaged", "delete that folder"),
     row("tfds_kitti360.build.build: {} cannot be written", "a full disk", build_on_full_disk,
         "{at}/built cannot be written", "No space left", "free space"),
+    row("tfds_kitti360.build.build: {} cannot be read", "an earlier build that may not be read", build_closed,
+        f"{{at}}/built/{VERSION} cannot be read (Permission denied)", "may be intact"),
     row("tfds_kitti360.build._check_same: {} is not a finished", "a build that lost its record",
         build_damaged("{}"), f"{{at}}/built/{VERSION} is not a finished data set", "delete"),
     row("tfds_kitti360.build._check_same: {} is damaged", "a build whose record lies",
@@ -215,6 +232,8 @@ ROWS: list[Row] = [
         reading(lambda folder: (folder / "metadata.json").unlink()), f"{{at}}/built/{VERSION} is not a finished"),
     row("data.dataset._open_one: {} is damaged", "a build whose record is damaged",
         reading(lambda folder: resealed(folder, "{")), f"{{at}}/built/{VERSION} is damaged"),
+    row("data.dataset._open_one: {} cannot be read ({}); the data set", "a build that may not be read", read_closed,
+        f"{{at}}/built/{VERSION} cannot be read (Permission denied)", "may be intact"),
     row("data.dataset._open_one: {} is missing", "a build that lost a part",
         reading(lambda folder: next(folder.glob("*array_record*")).unlink()), "array_record", "is missing; delete"),
     row("data.dataset._open_one: config.data.size", "a data set built with another size",
@@ -227,7 +246,7 @@ ROWS: list[Row] = [
     row("data.dataset._check_settings: config.data.{}", "no step between frames", reading(str, stride=0),
         "config.data.stride=0", "1 or more"),
     row("data.batches.train_batches: config.train.batch_size", "a batch that the processes cannot share",
-        batches_of(batch_size=3, process_count=2), "config.train.batch_size=3", "2, the processes"),
+        batches_of(batch_size=3, process_count=2), "config.train.batch_size=3", "2, the number of processes"),
     row("data.dataset._all_clips: {} holds no right images", "stereo on a data set built without", 
         training("depth", "--config.tasks.depth.stereo=True"),
         f"{VERSION} holds no right images", "config.tasks.depth.stereo", "--stereo"),
@@ -243,7 +262,7 @@ ROWS: list[Row] = [
         "build the data set again"),
     row("benchmarks.input.Reader.__init__", "nothing to read", nothing_to_read, "no training clip", "larger"),
     row("benchmarks.evaluate.main", "an unknown variant",
-        lambda at: evaluate_benchmark.main(["--variants=all"]), "--variants holds 'all'", "choose of"),
+        lambda at: evaluate_benchmark.main(["--variants=all"]), "--variants holds 'all'", "choose from"),
     row("benchmarks.evaluate.measured", "frames too few for a batch",
         lambda at: evaluate_benchmark.main([f"--data_dir={built_once() / 'built'}", "--batch_size=99",
                                             "--variants=depth", "--width=0.125"]), "frames; lower --batch_size"),

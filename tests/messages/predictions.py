@@ -63,6 +63,14 @@ def described(content, *, name="model.stablehlo", program=b"no program"):
     return provoke
 
 
+def closed_export(at, patch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    patch.setattr(loading, "from_dict", refuse)
+    described(DESCRIPTION)(at)
+
+
 def cut_picture(at):
     saved(at / "a.png", np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
     whole = (at / "a.png").read_bytes()
@@ -111,6 +119,11 @@ def predicting_nothing(at, patch):
     predict.run(fake_run.config("depth"), fake_run.folder("depth"), output=at / "out")
 
 
+def smoothing_one_picture(at):
+    saved(at / "in" / "a.png", np.zeros((64, 96, 3), np.uint8))
+    predict.run(fake_run.config("depth"), fake_run.folder("depth"), at / "in", at / "out", smooth=True)
+
+
 def found(*names):
     def provoke(at):
         for name in names:
@@ -134,6 +147,7 @@ def filming(at, patch):
 
 
 ROWS: list[Row] = [
+    row("commands.predict.run: --smooth", "one picture to smooth", smoothing_one_picture, "--smooth is for", "--input"),
     # looking through it
     row("commands.predict.run: --write", "a word that --write does not have",
         main("--config=configs/depth.py", "--workdir={at}", "--mode=predict", "--write=clouds"),
@@ -146,6 +160,9 @@ ROWS: list[Row] = [
         "--output={at}/in/out lies inside the input {at}/in"),
     row("prediction.output_folder._is_free", "a file as output",
         lambda at: output_folder.open_folder(written(at / "out")), "{at}/out is a file", "give a folder"),
+    row("prediction.output_folder.check_replaceable", "an export over published weights",
+        lambda at: output_folder.check_replaceable(written(at / "encoder.pth").parent, ["depth.pth", "encoder.pth"]),
+        "{at}/encoder.pth is not a result of an earlier", "--output"),
     row("commands.predict.predict_footage", "no picture that can be read", predicting({"a.png": b"no picture"}),
         "None of the 1 pictures", "{at}/in/a.png cannot be read"),
     row("commands.predict.evaluation_frames", "nothing to show", predicting_nothing, "The split val of data",
@@ -160,7 +177,7 @@ ROWS: list[Row] = [
     row("data.footage._user_errors", "a video that is none", found("a.mp4"), "{at}/in/a.mp4 cannot be read as a video",
         "convert it"),
     row("media.video_writer.Film._open", "no encoder of videos", filming, "{at}/depth.mp4 cannot be written",
-        "leave video out"),
+        "leave out video"),
     row("media.image_files.from_pil", "a cut picture", cut_picture, "size=8x8", "cannot be read"),
     row("media.image_files._write_bytes", "a picture that cannot be written",
         lambda at: image_files.write_depth(at / "absent/a.png", np.ones((2, 2))),
@@ -198,20 +215,22 @@ ROWS: list[Row] = [
         "semantics or instances", "--format"),
     row("evaluation.submission.write: The instances", "a submission of a value map", submitting("instances"),
         "no scores", "config.tasks.instance.head=panoptic"),
-    row("prediction.loading._load_export: {} is a finished", "flipping in a finished program",
+    row("prediction.loading._load_export: {} is an exported", "flipping in an exported program",
         lambda at: loading.load_perceiver(written(at / "model.stablehlo").parent, flip=True),
-        "{at}/model.stablehlo is a finished program", "--config.evaluation.flip=True"),
-    row("prediction.loading._load_export: {} cannot", "an export that is none", described(DESCRIPTION),
+        "{at}/model.stablehlo is an exported program", "--config.evaluation.flip=True"),
+    row("prediction.loading._load_export: {} cannot be read", "an export that may not be read", closed_export,
+        "{at}/model.stablehlo cannot be read (Permission denied)", "make it readable"),
+    row("prediction.loading._load_export: {} cannot be loaded", "an export that is none", described(DESCRIPTION),
         "{at}/model.stablehlo cannot be loaded", "export it again"),
     row("prediction.loading.load_perceiver: config.evaluation", "an average that does not exist",
         lambda at: loading.load_perceiver(at, flip="both"), "config.evaluation.flip_average='both'", "monodepth2"),
     row("prediction.loading._load_export: {} was written", "an export that is too old",
         described(json.dumps({**json.loads(DESCRIPTION), "jax": "0.1", "readable_until": "2020-01-31"})),
         "{at}/model.stablehlo was written by jax 0.1", "until 2020-01-31", "export the run again"),
-    row("prediction.loading._describe: {}, which", "an export without its description", described(None),
-        "{at}/model.json, which says what model.stablehlo is", "export it again"),
+    row("prediction.loading._describe: {}, the description", "an export without its description", described(None),
+        "{at}/model.json, the description of model.stablehlo", "export it again"),
     row("prediction.loading._describe: {} does not", "a description of nothing", described("{}"),
-        "{at}/model.json does not say what model.stablehlo is"),
+        "{at}/model.json does not describe model.stablehlo"),
     row("prediction.loading._load_safetensors: {} is damaged", "half a safetensors export",
         described(None, name="model.safetensors"), "{at}/model.safetensors is damaged", "export it again"),
     row("prediction.loading._load_safetensors: {} does not fit", "an export of another version", other_safetensors,

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import pathlib
 import shutil
 import types
 
@@ -74,6 +75,16 @@ def damaged_checkpoint(at):
     loading.load_perceiver(folder)
 
 
+def closed_checkpoint(at, patch):
+    folder = run_at(at, "depth")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    patch.setattr(pathlib.Path, "read_bytes", refuse)
+    loading.load_perceiver(folder)
+
+
 def unwritable_checkpoint(at):
     checkpoints = checkpoint.Checkpoints(at / "checkpoints", keep=1)
     written(at / "checkpoints/5.part")
@@ -110,7 +121,7 @@ def replay_of_another_network(at):
 
 
 def scored(truth, *, pictures=("a.png",), **options):
-    """Scoring pictures of one's own; `truth` holds files by name."""
+    """Scores the user's own pictures; `truth` holds files by name."""
 
     def provoke(at, patch):
         for name in pictures:
@@ -128,7 +139,7 @@ def scored(truth, *, pictures=("a.png",), **options):
 def told(config):
     """A perceiver that says two metres everywhere."""
     return types.SimpleNamespace(
-        config=config, size=fake_run.SIZE, metric=True,
+        config=config, size=fake_run.SIZE, metric=True, canonical_focal=None, focal_scale=1.0,
         perceive_padded=lambda images, **_: {"depth": np.full((len(images), *fake_run.SIZE), 2.0, np.float32)},
     )  # fmt: skip
 
@@ -203,14 +214,16 @@ ROWS: list[Row] = [
         "--workdir"),
     row("runtime.checkpoint.restore_variables: {} holds no finished", "a run without a checkpoint",
         lambda at: checkpoint.restore_variables(at, {}), "{at} holds no finished checkpoint", "train first"),
-    row("runtime.checkpoint.restore_variables: {} holds no evaluated", "the best of none", choosing("best"),
-        "{at}/run/checkpoints holds no evaluated checkpoint", "config.train.evaluate_every"),
-    row("runtime.checkpoint.restore_variables: {} has no", "a step that is not there", choosing("4"),
+    row("runtime.checkpoint.restore_variables: {} has no evaluated", "the best of none", choosing("best"),
+        "{at}/run/checkpoints has no evaluated checkpoint", "config.train.evaluate_every"),
+    row("runtime.checkpoint.restore_variables: {} has no checkpoint", "a step that is not there", choosing("4"),
         "{at}/run/checkpoints has no checkpoint '4'", "latest, best and 7"),
+    row("runtime.manifest._fault", "a checkpoint that may not be read", closed_checkpoint,
+        "checkpoints/7/manifest.json cannot be read (Permission denied)", "may be whole"),
     row("runtime.checkpoint.restore_variables: The checkpoint", "a damaged checkpoint", damaged_checkpoint,
         "The checkpoint {at}/run/checkpoints/7 is damaged", "train again"),
     row("runtime.checkpoint._restore", "a checkpoint of another head than config.json says", other_head,
-        "{at}/run/checkpoints/7 is damaged or of another network"),
+        "{at}/run/checkpoints/7 is damaged, or of another network"),
     row("runtime.checkpoint.Checkpoints._unwritable", "a checkpoint that cannot be written", unwritable_checkpoint,
         "The checkpoint of step 5 cannot be written below {at}/checkpoints", "Free space"),
     row("runtime.disk.reporting_full_disk", "a full disk", full_disk, "{at}/metrics.jsonl cannot be written",
@@ -240,7 +253,7 @@ ROWS: list[Row] = [
         "config.evaluation.split is 'vall'", "train, val, test"),
     row("evaluation.evaluator.measure", "a split without truth", measuring("test"), "The split test of {at}",
         "--config.evaluation.split"),
-    # scoring on pictures of one's own
+    # scoring on the user's own pictures
     row("commands.evaluate_folder.run: --truth=FOLDER", "truth without pictures", scored({}, input=""),
         "--input=FOLDER"),
     row("commands.evaluate_folder.run: --truth_scale", "a scale of nothing", scored({}, scale=0.0), "--truth_scale=0",
@@ -249,8 +262,8 @@ ROWS: list[Row] = [
         "--truth={at}/truth is not a folder"),
     row("commands.evaluate_folder._find_truth: --truth={} holds", "a folder without truth", scored({"a.txt": b""}),
         "--truth={at}/truth holds no depth maps", ".png or .npy"),
-    row("commands.evaluate_folder.run: No picture", "truth of other pictures", scored({"b.npy": np.ones((2, 2))}),
-        "No picture of {at}/in has a truth of its name in {at}/truth", "a is", "b of"),
+    row("commands.evaluate_folder.run: No depth map", "truth of other pictures", scored({"b.npy": np.ones((2, 2))}),
+        "No depth map in {at}/truth has the name of a picture in {at}/in", "picture is a", "depth map b"),
     row("commands.evaluate_folder.run: {} has no depth", "depth of a run without it",
         scored({"a.npy": np.ones((2, 2))}, tasks=("semantic",)), "{at}/run has no depth task"),
     row("commands.evaluate_folder.run: No truth", "truth in another unit", scored({"a.npy": np.full((2, 2), 999.0)}),
@@ -261,7 +274,7 @@ ROWS: list[Row] = [
         "{at}/truth/a.png has uint8 pixels", "16 bits"),
     row("commands.evaluate_folder.read_truth: {} has the shape", "truth in colours", scored({"a.npy": np.ones((2, 2,
         3))}),
-        "{at}/truth/a.npy has the shape (2, 2, 3)", "one number a pixel"),
+        "{at}/truth/a.npy has the shape (2, 2, 3)", "one number per pixel"),
     row("commands.evaluate_folder.read_truth: {} has no value", "truth along a backward axis",
         scored({"a.npy": np.full((2, 2), -3.0)}), "{at}/truth/a.npy has no value above 0", "positive"),
     row("commands.evaluate_folder.read_truth: {} holds one value", "a mask as truth",

@@ -75,6 +75,10 @@ def page_of_nothing(at):
     page.run([fake_run.folder("depth")], str(at / "a.png"), str(at))
 
 
+def page_over_notes(at):
+    page.run([fake_run.folder("depth")], output=str(written(at / "notes.html", "<title>mine</title>")))
+
+
 def no_uvicorn(at, patch):
     patch.setitem(sys.modules, "uvicorn", None)
     serve.run(config.Config(), at, host="127.0.0.1", port=0)
@@ -108,10 +112,18 @@ ROWS: list[Row] = [
         "--write is for --mode=predict, not for --mode=train"),
     row("main._dispatch: --mode=evaluate --input", "pictures without truth", depth("--mode=evaluate", "--input={at}"),
         "--input needs --truth=FOLDER"),
+    row("main._dispatch: --mode=evaluate --intrinsics", "a camera of a data set",
+        depth("--mode=evaluate", "--intrinsics=1,1,1,1"), "--intrinsics is for --truth=FOLDER"),
+    row("main._dispatch: --{} has an empty", "a variable of the shell that is not set",
+        depth("--mode=predict", "--output="), "--output has an empty value", "leave the flag out"),
+    row("commands.arguments._home", "a home that nobody has", depth("--input=~nobody-has-this/x"),
+        "~nobody-has-this/x starts with ~", "the whole path"),
     row("main._parse: --{} is not", "an unknown flag", depth("--workdri=x"), "--workdri is not", "mean --workdir?"),
     row("commands.page.run: The runs", "runs of one name", main("page", "{at}/a/run", "{at}/b/run"),
         "{at}/a/run, {at}/b/run", "different names"),
     row("commands.page.run: --input", "no picture of a page", page_of_nothing, "--input=", "no picture that can be"),
+    row("commands.page.run: {} is not a page", "a page of one's own", page_over_notes, "{at}/notes.html is not a page",
+        "--output"),
     row("commands.serve.run: --mode=serve needs", "no library for a server", no_uvicorn, "pip install", "[serve]"),
     row("commands.serve.run: --port", "a port that is taken", taken_port, "--port=", "--host=127.0.0.1"),
     row("main._parse: {} is not a flag", "a word without dashes", depth("streets"), "'streets' is not", "--name"),
@@ -220,14 +232,16 @@ ROWS: list[Row] = [
     row("runtime.distributed.connect: JAX_NUM", "a number that is none", lambda at: connect("x:1", "two", "0"),
         "JAX_NUM_PROCESSES", "whole numbers"),
     row("runtime.distributed.connect: The processes", "processes that do not answer", not_together,
-        "do not find each other: ", "nobody came"),
+        "cannot connect to each other: ", "nobody came"),
     # cameras and studies
     row("data.intrinsics.read: {}.", "no intrinsics", lambda at: intrinsics.read("wide", size=(64, 96)),
+        "--intrinsics=wide is neither four numbers nor a text file"),
+    row("data.intrinsics.check", "no intrinsics, before any work", lambda at: intrinsics.check("wide"),
         "--intrinsics=wide is neither four numbers nor a text file"),
     row("experiments.curves.check", "no library for curves", no_matplotlib, "matplotlib", "pip install"),
     row("experiments.table1.main: --only", "an unknown arm",
         lambda at: table1.main([f"--scale={next(iter(table1.SCALES))}", f"--out={at}", "--only=best"]),
-        "--only: there is no arm 'best'", "there are"),
+        "--only: there is no variant 'best'", "there are"),
     row("experiments.table1.main: --seeds", "no seed",
         lambda at: table1.main([f"--scale={next(iter(table1.SCALES))}", f"--out={at}", "--seeds=0"]), "--seeds=0"),
     row("experiments.table1.check_same_study", "a folder of another study", other_study, "{at} holds a study",
@@ -238,6 +252,6 @@ ROWS: list[Row] = [
     row("prediction.loading.load_perceiver: The starter", "a package without its model", without_starter,
         "The starter model is missing", "--workdir"),
     row("experiments.pieces.command_line", "a command of a study that fails",
-        lambda at: pieces.command_line("tfds_kitti360.layout_absent"), "tfds_kitti360.layout_absent has failed",
+        lambda at: pieces.command_line("tfds_kitti360.layout_absent"), "tfds_kitti360.layout_absent failed",
         "again"),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Mistakes in building a data set from a video of one's own."""
+"""Mistakes in building a data set from the user's own video."""
 
 import types
 
@@ -75,6 +75,21 @@ def decoding(**fails):
     return provoke
 
 
+def wide_pixels(at, patch):
+    film = capture()
+    get = film.get
+    film.get = lambda name: 3e9 if name == cv2.CAP_PROP_SAR_NUM else get(name)
+    patch.setattr(cv2, "VideoCapture", lambda *_: film)
+    frames.find_sources([written(at / "a.mp4")])
+
+
+def named_by_words(at):
+    folder = own_video.folder(at / "frames", own_video.frames(STEPS))
+    for word, path in zip(("one", "two", "three", "four", "five"), sorted(folder.iterdir())):
+        path.rename(folder / f"{word}.png")
+    return build("--video={at}/frames")(at)
+
+
 def unwritable(at):
     written(at / "built")
     make.write_download(make.Request((own_video.folder(at / "frames", own_video.frames(STEPS)),)), at / "built",
@@ -96,17 +111,21 @@ ROWS: list[Row] = [
     row(f"{_VIDEO}.frames._sources: --video={{}} does not", "a wrong path of the video", build("--video={at}/a.mp4"),
         "--video={at}/a.mp4 does not exist"),
     row(f"{_VIDEO}.frames._sources: --video={{}} is not", "a text for a video", of_file("a.txt", ""),
-        "--video={at}/a.txt is not a video", ".mp4"),
+        "--video={at}/a.txt is not a supported video", ".mp4"),
     row(f"{_VIDEO}.frames._folder: --fps", "a frame rate of pictures", of_folder("--fps=5"),
         "--fps chooses frames of a video file", "{at}/frames"),
-    row(f"{_VIDEO}.frames._folder.read", "frames of two sizes", mixed_folder, "{at}/frames/frame3.png is 160x80",
-        "frame0.png is 160x96"),
+    row(f"{_VIDEO}.frames._folder.read", "frames of two sizes", mixed_folder, "{at}/frames/frame3.png is 80x160",
+        "frame0.png is 96x160"),
     row("tfds_kitti360.films._opened: {} cannot be read as", "a video that is none", of_file("a.mp4", "no video"),
         "{at}/a.mp4 cannot be read as a video"),
-    row("tfds_kitti360.films.open_film", "a video of nothing", decoding(reads=False),
+    row("tfds_kitti360.films.open_film: {} holds", "a video of nothing", decoding(reads=False),
         "{at}/a.mp4 holds no frame"),
+    row("tfds_kitti360.films.open_film: {} says", "a pixel that is far too wide", wide_pixels,
+        "{at}/a.mp4 says that a pixel is 1e+09 times as wide"),
+    row(f"{_VIDEO}.frames._folder: the names", "frames named by words", named_by_words,
+        "in {at}/frames do not tell the order", "names hold no numbers", "000001.png"),
     row(f"{_VIDEO}.frames._film: --fps", "more frames than the video has", of_film("--fps=99"),
-        "--fps=99 cannot be taken of {at}/a.mp4", "10 frames per second"),
+        "--fps=99 cannot be taken from {at}/a.mp4", "10 frames per second"),
     row("tfds_kitti360.films.Film.read", "a damaged frame", decoding(retrieves=False),
         "frame 0 of {at}/a.mp4 is damaged"),
     row(f"{_VIDEO}.intrinsics.choose: --intrinsics", "a camera said twice", camera("1,1,1,1", fov=60.0),
@@ -117,6 +136,9 @@ ROWS: list[Row] = [
         "--intrinsics=0,100,80,48", "not a camera's fx, fy, cx, cy"),
     row(f"{_VIDEO}.intrinsics._from_numbers: {{}} mixes", "fractions among pixels", camera("1,1,80,48"),
         "--intrinsics=1,1,80,48 mixes fractions with pixels", "in pixels"),
+    row(f"{_VIDEO}.intrinsics._from_numbers: {{}} is for", "the camera of pictures of another shape",
+        camera_file('{"fx": 99, "cx": 48, "cy": 80, "w": 96, "h": 160}'), "{at}/camera.txt is for 160x96 pictures",
+        "cropped or rotated"),
     row(f"{_VIDEO}.camera_files.read: --intrinsics={{}} is far", "a file that fills memory",
         camera_file(b"1" * ((1 << 26) + 1)), "--intrinsics={at}/camera.txt is far too large"),
     row(f"{_VIDEO}.camera_files.read: --intrinsics={{}} is neither", "a wrong path of the camera", camera("absent.txt"),
@@ -124,7 +146,7 @@ ROWS: list[Row] = [
     row(f"{_VIDEO}.camera_files.read: {{}} holds", "a file of something else", camera_file("wide angle"),
         "{at}/camera.txt holds no intrinsics"),
     row(f"{_VIDEO}.make.write_download: {{}} is {{}}x{{}}", "videos of two cameras", of_two_sizes,
-        "{at}/b is 160x80, but {at}/a is 160x96"),
+        "{at}/b is 80x160, but {at}/a is 96x160"),
     row(f"{_VIDEO}.make.write_download: --size", "more than the frames have", of_folder("--size=128x160"),
         "--size=128x160 is larger than the frames of {at}/frames", "96x160"),
     row(f"{_VIDEO}.make.write_download: {{}} holds", "a folder of another video", of_another_video,
@@ -132,7 +154,7 @@ ROWS: list[Row] = [
     row(f"{_VIDEO}.make.write_download: {{}} cannot", "a folder that cannot be", unwritable,
         "{at}/built/video_frames cannot be written", "--data_dir"),
     row(f"{_VIDEO}.make.network_size", "frames too small for the networks", lambda at: make.network_size((63, 200)),
-        "200x63", "64x64"),
+        "63x200", "64x64"),
     row(f"{_VIDEO}.make._write_drive", "a video in which nothing moves", of_folder("--size=64x96", images=[0] * 4),
         "{at}/frames has 4 frames, of which 1 show motion"),
 ]  # fmt: skip

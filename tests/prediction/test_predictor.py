@@ -11,7 +11,7 @@ import pytest
 
 from mtl_depth.errors import UserError
 from mtl_depth.media import image_files
-from mtl_depth.prediction import loading
+from mtl_depth.prediction import cameras, loading
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (45, 131, 3), np.uint8)
 
@@ -45,3 +45,13 @@ def test_the_hub_is_never_asked(tmp_path, monkeypatch):
     monkeypatch.setattr("mtl_depth.pretrained.resolve_weights", lambda name: pytest.fail(f"{name} was looked up"))
     restored = loading.load_perceiver(tmp_path / "run")
     jax.tree.map(np.testing.assert_array_equal, restored.variables, fake_run.perceiver("depth").variables)
+
+
+def test_labels_ask_for_no_camera(capsys):
+    """Only depth depends on the intrinsics, so labels do not say that a field of view is assumed."""
+    cameras._say_once.cache_clear()
+    starter = loading.load_perceiver("starter")
+    assert starter.labels(PICTURE).shape == PICTURE.shape[:2]
+    assert "field of view" not in capsys.readouterr().err
+    starter.depth(PICTURE)
+    assert "field of view" in capsys.readouterr().err

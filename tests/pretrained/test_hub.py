@@ -98,7 +98,7 @@ def test_without_the_client_there_is_a_reason(monkeypatch):
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "resnet18.onnx"
     path.touch()
-    with pytest.raises(UserError, match=r"end in .pth, .safetensors, .npz"):
+    with pytest.raises(UserError, match=r"extensions are .pth, .safetensors, .npz"):
         pretrained.load_resnet(path)
     with pytest.raises(UserError, match="no weight file"):
         pretrained.load_resnet(tmp_path / "absent.pth")

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -28,11 +28,12 @@ class Ended(NamedTuple):
 
 
 class Zygote:
-    """A process that forks trainings, one at a time."""
+    """A process that forks trainings, whose programs XLA optimises as for users."""
 
     def __init__(self, folder: pathlib.Path):
         self._log = folder / "log.txt"
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        del environment["JAX_DISABLE_MOST_OPTIMIZATIONS"]
         self._process = subprocess.Popen(
             [sys.executable, str(pathlib.Path(__file__).with_name("zygote.py"))],
             cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -42,17 +43,28 @@ class Zygote:
         """Runs a command line of mtl_depth.main; `meanwhile` gets its process id, in a thread."""
         self._log.unlink(missing_ok=True)
         begun = time.monotonic()
-        order = {"argv": argv, "log": str(self._log), "file_limit": file_limit}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        child = int(self._process.stdout.readline())
+        child = self.start(argv, self._log, file_limit=file_limit)
         if meanwhile is not None:
             threading.Thread(target=meanwhile, args=(child,), daemon=True).start()
-        timer = threading.Timer(120, lambda: send(child, signal.SIGKILL))
-        timer.start()
-        status = int(self._process.stdout.readline())
-        timer.cancel()
+        status = self.wait(child, timeout=120)
         return Ended(status, self._log.read_text(errors="replace"), time.monotonic() - begun)
+
+    def start(self, argv: list[str], log: pathlib.Path, *, file_limit: int = 0, **environment: str) -> int:
+        """Starts a command line of mtl_depth.main with more variables in its environment; returns its process id."""
+        return self._answer(argv=argv, log=str(log), file_limit=file_limit, environment=environment)
+
+    def wait(self, child: int, *, timeout: float) -> int:
+        """Exit status of a started process, which is killed after `timeout` seconds."""
+        timer = threading.Timer(timeout, lambda: send(child, signal.SIGKILL))
+        timer.start()
+        status = self._answer(wait=child)
+        timer.cancel()
+        return status
+
+    def _answer(self, **order: Any) -> int:
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
 
     def close(self) -> None:
         """Ends the process; its trainings have ended."""
@@ -79,13 +91,14 @@ def zygote(tmp_path_factory):
 
 
 def arguments(data_dir: pathlib.Path, workdir: pathlib.Path, *more: str) -> list[str]:
-    """The smallest training: depth from recorded motion, two clips a step, a checkpoint every third step."""
+    """The smallest training: depth from recorded motion, two clips a step, a checkpoint after every step."""
     return [
         "--config=configs/tiny.py:depth", f"--workdir={workdir}", f"--config.data.data_dir={data_dir}",
         "--config.data.size=64,64", "--config.data.threads=1", "--config.data.eval_frames=2",
         "--config.model.width=0.125", f"--config.train.steps={STEPS}", "--config.train.batch_size=2",
-        "--config.train.log_every=1", "--config.train.picture_every=0", "--config.train.checkpoint_every=2",
-        "--config.train.devices=1", "--config.evaluation.batch_size=2", *more,
+        "--config.train.log_every=1", "--config.train.picture_every=0", "--config.train.checkpoint_every=1",
+        f"--config.train.keep_checkpoints={STEPS}", "--config.train.devices=1", "--config.evaluation.batch_size=2",
+        *more,
     ]  # fmt: skip
 
 
@@ -97,12 +110,15 @@ class Whole(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def whole(zygote, data_dir, tmp_path_factory) -> Whole:
-    folder = tmp_path_factory.mktemp("runs")
-    zygote.run(arguments(data_dir, folder / "first"))  # fills the cache of compiled programs
-    ended = zygote.run(arguments(data_dir, folder / "whole"))
-    assert ended.status == 0, ended.printed
-    return Whole(folder / "whole", ended.seconds)
+def whole(zygote, data_dir, made_once) -> Whole:
+    def train(folder):
+        zygote.run(arguments(data_dir, folder / "first"))  # fills the cache of compiled programs
+        ended = zygote.run(arguments(data_dir, folder / "whole"))
+        assert ended.status == 0, ended.printed
+        (folder / "seconds").write_text(str(ended.seconds))
+
+    folder = made_once("uninterrupted", train)
+    return Whole(folder / "whole", float((folder / "seconds").read_text()))
 
 
 def final_state(workdir: pathlib.Path) -> dict[str, np.ndarray]:

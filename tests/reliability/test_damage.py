@@ -41,24 +41,26 @@ def largest(folder: pathlib.Path, pattern: str) -> pathlib.Path:
 
 @pytest.fixture
 def stopped(whole, tmp_path) -> pathlib.Path:
-    """The uninterrupted run without its last checkpoint: as it was after step 6, the one before being step 4."""
+    """The uninterrupted run without its last checkpoint: as it was after step 7."""
     workdir = tmp_path / "run"
     shutil.copytree(whole.workdir, workdir)
     shutil.rmtree(workdir / "checkpoints" / str(STEPS))
     return workdir
 
 
-@pytest.mark.parametrize("damage", [cut, zero, flip, remove])
 @pytest.mark.parametrize("pattern", ["state/d/*", "_METADATA", "manifest.json"])
-def test_damaged_newest_checkpoint(damage, pattern, stopped, whole, zygote, data_dir, record_property):
-    record_property("tried a damaged file of the newest checkpoint", "set aside with a warning, identical end")
-    newest = stopped / "checkpoints" / str(STEPS - 2)
-    damage(largest(newest, pattern))
+def test_damaged_newest_checkpoints(pattern, stopped, whole, zygote, data_dir, record_property):
+    """Four checkpoints, each damaged in another way: the run resumes from the one before them."""
+    newest = [stopped / "checkpoints" / str(step) for step in range(STEPS - 1, STEPS - 5, -1)]
+    for folder, damage in zip(newest, (cut, zero, flip, remove), strict=True):
+        record_property("tried a damaged file of the newest checkpoint", "set aside with a warning, identical end")
+        damage(largest(folder, pattern))
     ended = zygote.run(arguments(data_dir, stopped))
     assert ended.status == 0, ended.printed
-    assert f"warning: the checkpoint {newest} is damaged" in ended.printed
-    assert f"resumes at step {STEPS - 4}" in ended.printed
-    assert newest.with_name(f"{STEPS - 2}.damaged").is_dir()
+    assert f"resumes at step {STEPS - 5}" in ended.printed
+    for folder in newest:
+        assert f"warning: the checkpoint {folder} is damaged" in ended.printed
+        assert folder.with_name(f"{folder.name}.damaged").is_dir()
     assert_identical(stopped, whole.workdir)
 
 

@@ -1,12 +1,8 @@
 """Two processes over jax.distributed do what one does; when one dies, the other stops and says so."""
 
 import json
-import os
-import pathlib
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -14,45 +10,41 @@ import pytest
 
 from mtl_depth.runtime.log import read_metrics
 
-from .conftest import STEPS, arguments, final_state
+from .conftest import STEPS, arguments, final_state, send
 
 pytestmark = pytest.mark.slow
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 AT_MOST = 60  # seconds until the others of a dead process have stopped
 
 
-def start(argv, folder, *, processes, devices):
-    """Processes that train together, each with `devices` forced CPU devices."""
+def start(zygote, argv, folder, *, processes, devices):
+    """Process ids of a training by several, each with `devices` forced CPU devices; what they print is in `folder`."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     folder.mkdir(exist_ok=True)
+    # Each of them compiles, so XLA does not optimise.
+    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
     started = []
     for index in range(processes):
-        environment = os.environ | {
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0",
-            "PYTHONPATH": str(ROOT),
+        several = {
+            "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
+            "JAX_NUM_PROCESSES": str(processes),
+            "JAX_PROCESS_ID": str(index),
         }
-        if processes > 1:
-            environment |= {
-                "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
-                "JAX_NUM_PROCESSES": str(processes),
-                "JAX_PROCESS_ID": str(index),
-            }
-        with open(folder / f"{index}.txt", "w") as log:
-            command = [sys.executable, "-m", "mtl_depth.main", *argv]
-            started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
+        environment = {"XLA_FLAGS": flags} | (several if processes > 1 else {})
+        started.append(zygote.start(argv, folder / f"{index}.txt", **environment))
     return started
 
 
-def finish(started, folder, *, timeout=240):
+def finish(zygote, started, folder, *, timeout=600):
     """(exit statuses, what each printed)."""
-    try:
-        statuses = [process.wait(timeout=timeout) for process in started]
-    finally:
-        for process in started:
-            process.kill()
+    statuses = [zygote.wait(child, timeout=timeout) for child in started]
     return statuses, [(folder / f"{index}.txt").read_text() for index in range(len(started))]
+
+
+def train(zygote, argv, folder, *, processes=2, devices=1):
+    """The same of a training that nothing disturbs."""
+    return finish(zygote, start(zygote, argv, folder, processes=processes, devices=devices), folder)
 
 
 def command(data_dir, workdir):
@@ -60,10 +52,10 @@ def command(data_dir, workdir):
 
 
 @pytest.fixture(scope="module")
-def one(data_dir, tmp_path_factory):
+def one(zygote, data_dir, tmp_path_factory):
     """The run of one process with two devices."""
     folder = tmp_path_factory.mktemp("one")
-    statuses, printed = finish(start(command(data_dir, folder / "run"), folder, processes=1, devices=2), folder)
+    statuses, printed = train(zygote, command(data_dir, folder / "run"), folder, processes=1, devices=2)
     assert statuses == [0], printed
     return folder / "run"
 
@@ -80,10 +72,15 @@ def assert_close(workdir, expected):
     return largest
 
 
-def test_two_processes_are_one_and_restart_when_one_dies(data_dir, one, tmp_path, record_property):
-    statuses, printed = finish(
-        start(command(data_dir, tmp_path / "run"), tmp_path / "log", processes=2, devices=1), tmp_path / "log"
-    )
+def wait_for_checkpoint(workdir, step):
+    """Until the training has saved this step."""
+    deadline = time.monotonic() + 300
+    while not (workdir / "checkpoints" / str(step)).is_dir() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_two_processes_are_one(zygote, data_dir, one, tmp_path, record_property):
+    statuses, printed = train(zygote, command(data_dir, tmp_path / "run"), tmp_path / "log")
     assert statuses == [0, 0], printed
     largest = assert_close(tmp_path / "run", one)
     record_property("tried two processes against one", f"largest difference of a loss {largest:.0e}")
@@ -96,39 +93,36 @@ def test_two_processes_are_one_and_restart_when_one_dies(data_dir, one, tmp_path
     assert all(alone[name] == shared[name] for name in ("split", "frames", "depth", "recipe"))
 
 
-@pytest.mark.parametrize("victim", [0, 1])
-def test_the_other_stops_when_one_dies_and_the_restart_works(victim, data_dir, one, tmp_path, record_property):
-    record_property(f"tried kill -9 of process {victim} of 2", "the other says so and stops, same losses after restart")
-    workdir = tmp_path / "run"
-    started = start(command(data_dir, workdir), tmp_path / "log", processes=2, devices=1)
-    deadline = time.monotonic() + 120
-    while not (workdir / "checkpoints" / "2").is_dir() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    started[victim].send_signal(signal.SIGKILL)
-    begun = time.monotonic()
-    statuses, printed = finish(started, tmp_path / "log", timeout=AT_MOST)
-    assert time.monotonic() - begun < AT_MOST
-    assert statuses[victim] == -signal.SIGKILL
-    assert statuses[1 - victim] != 0
-    assert "another process of this run is gone" in printed[1 - victim], printed[1 - victim]
-    statuses, printed = finish(
-        start(command(data_dir, workdir), tmp_path / "log", processes=2, devices=1), tmp_path / "log"
-    )
+def test_the_other_stops_when_one_dies_and_the_restart_works(zygote, data_dir, one, tmp_path, record_property):
+    """First process 0 is killed, then, once both have resumed, process 1."""
+    argv, workdir = command(data_dir, tmp_path / "run"), tmp_path / "run"
+    for victim, step in ((0, 2), (1, 5)):
+        outcome = "the other says so and stops, same losses after restart"
+        record_property(f"tried kill -9 of process {victim} of 2", outcome)
+        log = tmp_path / f"log{victim}"
+        started = start(zygote, argv, log, processes=2, devices=1)
+        wait_for_checkpoint(workdir, step)
+        send(started[victim], signal.SIGKILL)
+        begun = time.monotonic()
+        statuses, printed = finish(zygote, started, log, timeout=AT_MOST)
+        assert time.monotonic() - begun < AT_MOST
+        assert statuses[victim] == -signal.SIGKILL
+        assert statuses[1 - victim] != 0
+        assert "another process of this run is gone" in printed[1 - victim], printed[1 - victim]
+    statuses, printed = train(zygote, argv, tmp_path / "log")
     assert statuses == [0, 0], printed
     assert "resumes at step" in printed[0]
     assert_close(workdir, one)
 
 
-def test_asked_to_stop_they_stop_at_the_same_step(data_dir, tmp_path, record_property):
+def test_asked_to_stop_they_stop_at_the_same_step(zygote, data_dir, tmp_path, record_property):
     record_property("tried SIGTERM to one process of 2", "both save at the same step")
     workdir = tmp_path / "run"
     argv = [*command(data_dir, workdir), "--config.train.steps=500"]
-    started = start(argv, tmp_path / "log", processes=2, devices=1)
-    deadline = time.monotonic() + 120
-    while not (workdir / "checkpoints" / "2").is_dir() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    started[1].send_signal(signal.SIGTERM)
-    statuses, printed = finish(started, tmp_path / "log", timeout=60)
+    started = start(zygote, argv, tmp_path / "log", processes=2, devices=1)
+    wait_for_checkpoint(workdir, 2)
+    send(started[1], signal.SIGTERM)
+    statuses, printed = finish(zygote, started, tmp_path / "log", timeout=60)
     assert statuses == [0, 0], printed
     assert "run again to resume" in printed[0]
     assert json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])["step"] < 500

@@ -1,7 +1,8 @@
 """Starts trainings as real processes that can be killed, without paying for the imports each time.
 
-Reads a line of JSON a training from standard input, {"argv", "log", "file_limit", "env"}; answers its process id, then
-its exit status (negative: the signal that ended it). Nothing of jax is started before the fork.
+Reads orders from standard input, each a line of JSON: {"argv", "log", "file_limit", "environment"} starts a training,
+and the answer is its process id; the answer to {"wait": process id} is its exit status (negative: the signal that ended
+it). Nothing of jax is started before the fork.
 """
 
 import json
@@ -26,8 +27,8 @@ def work(order: dict) -> int:
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    os.environ.update(order.get("env", {}))
-    if order.get("file_limit"):
+    os.environ.update(order["environment"])
+    if order["file_limit"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["file_limit"],) * 2)
     flags.FLAGS.unparse_flags()
     sys.argv = ["main", *order["argv"]]
@@ -40,14 +41,11 @@ def work(order: dict) -> int:
 
 for line in sys.stdin:
     order = json.loads(line)
+    if "wait" in order:
+        _, status = os.waitpid(order["wait"], 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+        continue
     child = os.fork()
     if not child:
-        status = work(order)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if order.get("tidy"):
-            sys.exit(status)
-        os._exit(status)
+        sys.exit(work(order))
     print(child, flush=True)
-    _, status = os.waitpid(child, 0)
-    print(os.waitstatus_to_exitcode(status), flush=True)

@@ -95,6 +95,6 @@ def test_damage_that_no_manifest_tells_of_is_one_line(tmp_path):
     for file in (tmp_path / "1" / "state").rglob("*"):
         if file.is_file() and file.parent.name == "d":
             file.write_bytes(bytes(file.stat().st_size))
-    with pytest.raises(UserError, match="is damaged or of another network") as caught:
+    with pytest.raises(UserError, match="is damaged, or of another network") as caught:
         restore_variables(tmp_path, jax.eval_shape(target))
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400 + len(str(tmp_path))

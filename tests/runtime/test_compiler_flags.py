@@ -15,6 +15,7 @@ from mtl_depth.losses import segmentation
 from mtl_depth.losses.photometric import depth_objective
 from mtl_depth.runtime import compiler_flags
 
+pytestmark = pytest.mark.as_users  # with the setting that the commands make
 SIZES = {"below": (96, 320), "above": (96, 352)}  # 30,720 and 33,792 pixels
 OFF = f"{compiler_flags.NAME}="
 
@@ -105,16 +106,3 @@ def test_compiled_losses_and_gradients_are_the_eager_ones(case, size):
         # A pixel on a kink of the bilinear interpolation or of the minimum may take the other side's slope.
         far = np.abs(np.asarray(found) - np.asarray(wanted)) > 1e-3 * scale
         assert far.mean() < 1e-3, far.sum()
-
-
-@pytest.mark.slow
-def test_the_same_holds_for_programs_as_users_run_them():
-    """Without the flags of tests/conftest.py: optimised, and with the setting that the commands make."""
-    environ = os.environ | {"XLA_FLAGS": OFF if importlib.metadata.version("jaxlib") < "0.12" else ""}
-    program = (
-        "import sys; sys.path.insert(0, 'tests/runtime'); import test_compiler_flags as t\n"
-        "t.test_compiled_losses_and_gradients_are_the_eager_ones(t.depth_case, t.SIZES['above'])\n"
-        "t.test_a_product_and_its_sum_of_squares(32_769)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

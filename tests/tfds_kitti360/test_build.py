@@ -141,7 +141,7 @@ def test_images_are_never_enlarged(tmp_path, tree):
 @pytest.mark.parametrize("size", ["100x300", "32x100", "16x32", "33x96"])
 def test_sizes_that_the_networks_cannot_take_are_refused_at_once(tmp_path, size):
     status, _, complaint = build(tmp_path, size=size)  # before the download, which is not there, is looked at
-    assert status == 2 and f"--size={size} (height x width) has to be in multiples of 32" in complaint
+    assert status == 2 and f"--size={size} (height x width) must be a multiple of 32" in complaint
 
 
 def test_the_end_is_what_it_cost_and_the_next_command(tmp_path, tree):

@@ -68,7 +68,7 @@ def _cases():
     yield "no end", good[:-12], "truncated"
     yield "cut in the end", good[:-1], "cannot be decoded"
     yield "flipped bit", bytes(flipped), "checksum"
-    yield "smaller", cv2.imencode(".png", grey[:-1])[1].tobytes(), "120x39 where .* says 120x40"
+    yield "smaller", cv2.imencode(".png", grey[:-1])[1].tobytes(), "39x120 where .* says 40x120"
     yield "color", cv2.imencode(".png", color)[1].tobytes(), "8-bit RGB image where 8-bit grey"
     yield "deep", cv2.imencode(".png", grey.astype(np.uint16))[1].tobytes(), "16-bit grey image where 8-bit grey"
     yield "alpha", png(40, 120, bytes(40 * 241), color=4), "grey with alpha"

@@ -15,7 +15,7 @@ from mtl_depth.training.augment import augment
 from mtl_depth.training.gradients import make_gradients
 from mtl_depth.training.step import make_train_step
 
-SIZE, BATCH, STEPS = (64, 96), 8, 20
+SIZE, BATCH, STEPS = (64, 64), 8, 20
 
 
 def make_batch(seed: int = 0) -> dict[str, np.ndarray]:
@@ -58,9 +58,10 @@ def make_shapes(**options):
 
 @pytest.fixture(scope="module")
 def run():
+    """(state at the start, number of devices -> compiled step)."""
     # Plain gradient descent: Adam's first steps are sign-like and turn rounding into differences.
     create, step = make_run(optax.sgd(1e-2))
-    return jax.jit(create)(jax.random.key(0)), step
+    return jax.jit(create)(jax.random.key(0)), functools.cache(lambda devices: Devices(devices).parallelize(step))
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +70,8 @@ def one_device(run):
 
 
 def take_steps(run, *, devices: int, steps: int = 2, make=make_batch):
-    state, step = run
-    chosen = Devices(devices)
-    parallel = chosen.parallelize(step)
+    state, compiled = run
+    chosen, parallel = Devices(devices), compiled(devices)
     state = chosen.place_state(jax.tree.map(jnp.copy, state))
     losses = []
     for number in range(steps):
@@ -175,5 +175,6 @@ def test_recorded_motion_needs_no_pose_network():
 
 @pytest.mark.slow
 def test_same_step_twice_is_the_same(run, one_device):
-    again, _ = take_steps(run, devices=1, steps=STEPS)
-    jax.tree.map(np.testing.assert_array_equal, again.params, one_device[0].params)
+    """Bit for bit, which at the fifth step needs the same parameters after the fourth."""
+    _, again = take_steps(run, devices=1, steps=5)
+    assert again == one_device[1][:5]

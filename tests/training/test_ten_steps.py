@@ -27,7 +27,7 @@ import torch_variables  # noqa: E402
 
 from mtl_depth.benchmarks import peer, peer_networks  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.as_users]
 
 SIZE, WIDTH, BATCH, STEPS = (64, 64), 0.125, 2, 10
 INTRINSICS = np.array([[64, 0, 31.5], [0, 64, 31.5], [0, 0, 1]], np.float32)

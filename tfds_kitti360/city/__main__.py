@@ -6,13 +6,14 @@ import sys
 
 from tfds_kitti360.city import plan
 from tfds_kitti360.errors import DatasetError
+from tfds_kitti360.files import expand
 
 _DESCRIPTION = """\
 Draws a synthetic city and writes it in the official layout of KITTI-360: images, semantic, instance and confidence
-images, scans recorded while the car moves, poses without the slow frames, calibration, lists; and the exact depth and
-motion beside them in data_truth/. The same seed gives the same city. Every drive is another street; the last one is the
-val list, so that evaluation is on a street never seen (a single drive is all train). Safe to run again: finished drives
-are kept, an interrupted one is redone."""
+images, scans recorded while the car moves, poses except those of slow frames, calibration, and lists; and exact depth
+and motion in data_truth/. The same seed gives the same city. Every drive is another street; the last one is the val
+list, so that evaluation uses an unseen street (a single drive is all train). The command can be repeated: finished
+drives are kept, an interrupted one is drawn again."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,26 +26,30 @@ def main(arguments: list[str] | None = None) -> int:
         "--out",
         required=True,
         type=pathlib.Path,
-        help="folder to write; new, or of an earlier run with the same settings",
+        help="output folder: new, or that of an earlier run with the same settings",
     )
     parser.add_argument("--drives", type=int, default=2, help=f"number of streets, 1 to {len(plan.DRIVES)} (default 2)")
     parser.add_argument("--frames", type=int, default=60, help="frames per drive, 3 or more (default 60)")
     parser.add_argument(
-        "--size", default="376x1408", help="HEIGHTxWIDTH of the images (default 376x1408, the real one)"
+        "--size", default="376x1408", help="HEIGHTxWIDTH of the images (default 376x1408, as in KITTI-360)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="another seed is another city (default 0)")
-    parser.add_argument("--stereo", action="store_true", help="draw the right camera, image_01, too")
+    parser.add_argument("--seed", type=int, default=0, help="every seed draws another city (default 0)")
+    parser.add_argument("--stereo", action="store_true", help="also draw the right camera, image_01")
     parser.add_argument(
-        "--no_truth", action="store_true", help="leave out exact depth and moving masks, 2 MB per frame at full size"
+        "--no_truth",
+        action="store_true",
+        help="do not write exact depth and masks of motion, 2 MB per frame at full size",
     )
     parser.add_argument(
-        "--no_scans", action="store_true", help="leave out the scans: half the work at 128x416, but no depth to score"
+        "--no_scans",
+        action="store_true",
+        help="do not write scans: takes half the time at 128x416, but depth cannot be scored",
     )
     parser.add_argument(
         "--traps",
         action="store_true",
-        help="leave out what the real data set lacks: labels of the first frames of drive 0000, pictures of the first "
-        "frames of drive 0002 and of stretches of drive 0004; K_00 in perspective.txt ends with 0, as in some copies",
+        help="leave out what is missing in the real data set: labels of the first frames of drive 0000, pictures of "
+        "the first frames of drive 0002 and parts of drive 0004; K_00 in perspective.txt ends with 0 (some copies do)",
     )
     parser.add_argument(
         "--variety",
@@ -75,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
             focal=flags.focal,
         )
         plan.check(settings)
-        _draw(flags.out, settings)
+        _draw(expand(flags.out), settings)
     except DatasetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -36,7 +36,7 @@ def draw(
     size: tuple[int, int],
     develop: Callable[[jax.Array], np.ndarray] | None = None,
 ) -> Picture:
-    """Draws what a pinhole camera sees; `geometry` is the filled rows of scene.geometry, `local_from_camera` 4x4.
+    """Draws the picture of a pinhole camera; `geometry` is the used rows of scene.geometry, `local_from_camera` 4x4.
 
     `develop` makes the uint8 image of linear light [h, w, 3]; without it, all cameras share one soft tone curve.
     """

@@ -1,4 +1,4 @@
-"""What kind of street a drive has: the ranges and shares that `street`, `scene` and `traffic` draw from."""
+"""The kinds of streets: ranges and shares that `street`, `scene` and `traffic` draw from."""
 
 from typing import NamedTuple
 

@@ -20,11 +20,11 @@ _STRETCH = 25.0  # metres driven with one shadow map
 _MAP_CELLS, _RASTER_CELLS = 1536, 256
 _SIGHT = 175.0  # metres
 _AT_ONCE = 2  # frames drawn at the same time, for machines of few cores whose steps are too short to share
-_CAPACITY = 8192  # the shape table's length is a multiple of this, so that little is compiled anew
+_CAPACITY = 8192  # the shape table's length is a multiple of this, so that few shapes are compiled
 
 
 class Frame(NamedTuple):
-    """What one moment gives."""
+    """The data of one frame."""
 
     number: int  # position in the drive, from 0
     left: camera.Picture
@@ -35,7 +35,7 @@ class Frame(NamedTuple):
 
 
 class Drive:
-    """A street and a ride along it, a function of its arguments; `rig` is the real one by default."""
+    """A street and a drive along it, determined by the arguments; `rig` is that of KITTI-360 by default."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Drive:
                 yield waiting.popleft().result()
 
     def scene_at(self, number: int) -> tuple[shading.Scene, shapes.Shapes]:
-        """What there is at a frame's time: for the ray caster, and the filled rows of its tables on the host."""
+        """The scene at a frame's time: for the ray caster, and the used rows of its tables on the host."""
         along = float(self.driven(number))
         wanted = int((along + 1000.0) // _STRETCH)
         if self._around is None or self._around[0] != wanted:
@@ -111,7 +111,7 @@ class Drive:
         return drawn, table
 
     def picture(self, number: int, drawn: shading.Scene, table: shapes.Shapes, *, aside: float = 0.0) -> camera.Picture:
-        """What rectified camera 0 sees, or a camera `aside` metres to its right."""
+        """The picture of rectified camera 0, or of a camera `aside` metres to its right."""
         shift = np.eye(4)
         shift[0, 3] = aside
         pose = self.local_from_cam0(float(number)) @ shift
@@ -122,7 +122,7 @@ class Drive:
         return camera.draw(drawn, table.geometry, pose, self.rig.intrinsics, self.rig.size, develop)
 
     def moving_in(self, picture: camera.Picture, table: shapes.Shapes) -> np.ndarray:
-        """[h, w] bool: where things that move are seen."""
+        """[h, w] bool: pixels that show moving objects."""
         moves = np.append(table.look[:, shapes.MOVING] > 0.5, False)  # the last answers for shape -1
         return moves[picture.shape]
 

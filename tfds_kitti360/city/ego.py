@@ -1,4 +1,4 @@
-"""How our car drives: speed, stops, and the pose of its GPS/IMU unit at any time."""
+"""The motion of the recording car: speed, stops, and the pose of its GPS/IMU unit at any time."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What stands along a street: houses, fences, hedges, trees, poles and signs. x along the street, y left, z up."""
+"""Objects along a street: houses, fences, hedges, trees, poles and signs. x along the street, y left, z up."""
 
 import numpy as np
 

@@ -16,7 +16,7 @@ _KERB_STONE = 0.16  # metres across
 
 
 class Surfaces(NamedTuple):
-    """What road and gardens are made of; the defaults are those of a city without variety."""
+    """The materials of road and gardens; the defaults are those of a city without variety."""
 
     asphalt: float = 0.15  # albedo
     markings: float = 1.0  # how fresh the paint is

@@ -10,7 +10,7 @@ from tfds_kitti360.city.light import Color, Light
 
 
 class Response(NamedTuple):
-    """How one camera develops its pictures."""
+    """The response of one camera, from light to pixel values."""
 
     exposure: float  # factor of linear light; 1 is white
     automatic: float  # 0: the exposure is fixed; 1: it makes all pictures equally bright, within bounds

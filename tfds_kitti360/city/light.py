@@ -1,4 +1,4 @@
-"""Sun, sky and haze: what lights a drive."""
+"""The light of a drive: sun, sky and haze."""
 
 from typing import NamedTuple
 

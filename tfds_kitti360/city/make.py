@@ -1,4 +1,4 @@
-"""Writes a whole city: drive after drive, reusing those that are finished."""
+"""Writes a whole city, drive by drive; finished drives are reused."""
 
 import collections
 import concurrent.futures
@@ -17,7 +17,7 @@ def make_city(out: pathlib.Path, settings: Settings) -> None:
     """Writes `settings.drives` drives below `out`, then the lists.
 
     Raises:
-      DatasetError: `out` holds something else.
+      DatasetError: `out` contains something else.
     """
     check_folder(out, settings)
     writer.write_json(out / "city.json", settings.as_json())

@@ -13,7 +13,7 @@ _HAIRS = ((0.03, 0.02, 0.015), (0.12, 0.06, 0.03), (0.4, 0.3, 0.15), (0.3, 0.3, 
 
 
 class Outfit:
-    """The looks of one person, drawn once so that every frame shows the same clothes."""
+    """The appearance of one person, drawn once so that every frame shows the same clothes."""
 
     def __init__(self, rng: np.random.Generator):
         cloth = [Look(_CLOTHES[i], noise=0.5, scale=0.25) for i in rng.choice(len(_CLOTHES), 2, replace=False)]

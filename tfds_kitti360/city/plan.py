@@ -1,4 +1,4 @@
-"""What to make: the settings, their checks, and whether a folder can take them."""
+"""The settings of a city, their checks, and the check of the output folder."""
 
 import json
 import pathlib
@@ -48,7 +48,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def check(settings: Settings) -> None:
-    """Raises DatasetError for settings that cannot be made."""
+    """Raises DatasetError for settings that are invalid."""
     if not 1 <= settings.drives <= len(DRIVES):
         raise DatasetError(
             f"--drives={settings.drives}: the city has 1 to {len(DRIVES)} drives, as many as the real set has "
@@ -62,11 +62,11 @@ def check(settings: Settings) -> None:
             "that of the real cameras is 0.39"
         )
     if settings.seed < 0:
-        raise DatasetError(f"--seed={settings.seed}: the seed is a whole number from 0 up")
+        raise DatasetError(f"--seed={settings.seed}: the seed must be a whole number, 0 or larger")
 
 
 def check_folder(out: pathlib.Path, settings: Settings) -> None:
-    """Raises DatasetError where `out` holds something else than a city of the same settings, finished or not."""
+    """Raises DatasetError if `out` contains anything but a city with the same settings, finished or not."""
     record = out / "city.json"
     if record.exists():
         try:

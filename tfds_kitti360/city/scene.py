@@ -1,4 +1,4 @@
-"""Populates a street: everything that stands, and the list of what moves."""
+"""Populates a street with static objects and lists the moving ones."""
 
 from collections.abc import Callable
 from typing import NamedTuple

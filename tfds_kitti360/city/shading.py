@@ -16,7 +16,7 @@ SKY_CODE, GROUND_CODE = -1, -2  # codes of what a ray meets; shapes: 8 * index +
 
 
 class Scene(NamedTuple):
-    """All that a frame is drawn from, in the drive's local coordinates. The last shape is far away and fills lists."""
+    """The data that a frame is drawn from, in the drive's local coordinates. The last shape, far away, is padding."""
 
     geometry: jax.Array
     look: jax.Array
@@ -40,7 +40,7 @@ class Surface(NamedTuple):
 def shade_hits(scene: Scene, origin, direction, distance, index, found: grounds.GroundHit, pixel):
     """Colour (r, g, b), distance, code and share of sunlight of rays.
 
-    Not one jitted function but a chain of them: fused as a whole, XLA computes shared values anew in each of their
+    Not one jitted function but a chain of them: fused as a whole, XLA recomputes shared values in each of their
     uses, which is thirty times slower on CPU.
 
     Args:

@@ -1,1 +1,1 @@
-"""A person's own video or folder of frames, written in the official layout so that there is one reader."""
+"""Writes a user's video or folder of frames in the official layout, so that one reader serves both."""

@@ -1,4 +1,4 @@
-"""Files that hold a camera: KITTI-360's calibration, transforms.json of nerfstudio, COLMAP's cameras.txt, numbers."""
+"""Reads camera files: KITTI-360's calibration, transforms.json of nerfstudio, COLMAP's cameras.txt, numbers."""
 
 import json
 import math
@@ -27,12 +27,19 @@ _MODELS = {  # as COLMAP calls them, with how its parameters become fx, fy, cx, 
 }
 _PARAMETERS = {"SIMPLE_PINHOLE": 3, "PINHOLE": 4, "SIMPLE_RADIAL": 4, "RADIAL": 5, "OPENCV": 8, "FULL_OPENCV": 12}
 _OTHER_NAMES = ("PERSPECTIVE", "PLUMB_BOB", "RADTAN", "BROWN")
+_NAMED = (
+    ["fx", "fy", "cx", "cy"],
+    ["fx", "fy", "mx", "my"],
+    ["fx", "fy", "ppx", "ppy"],
+    ["fx", "fy", "u0", "v0"],
+    ["k"],
+)
 _CAMERA_KEYS = ("fl_x", "fl_y", "fx", "fy", "cx", "cy", "k1", "k2", "k3", "k4", "p1", "p2", "w", "h", "camera_model")
 
 
 class Camera(NamedTuple):
-    """Pixels fx, fy, cx, cy; height and width that they belong to, if said; where they stood; and the coefficients of
-    OpenCV's lens model (k1, k2, p1, p2, k3, ...), none for a pinhole camera."""
+    """fx, fy, cx, cy in pixels; the height and width that they belong to, if known; their origin; and the coefficients
+    of OpenCV's lens model (k1, k2, p1, p2, k3, ...), none for a pinhole camera."""
 
     numbers: tuple[float, float, float, float]
     size: tuple[int, int] | None
@@ -44,7 +51,7 @@ def read(text: str) -> Camera:
     """The camera in `fx,fy,cx,cy` or in the file of that name.
 
     Raises:
-      DatasetError: this is neither, or no camera that pictures can be undistorted from.
+      DatasetError: it is neither, or a camera model that is not supported.
     """
     words, shown = text.split(","), " ".join(text.split())[:200]  # for messages: one line
     if len(words) == 4 and all(re.fullmatch(_NUMBER, word.strip()) for word in words):
@@ -76,7 +83,7 @@ def _official(content: str, origin: str) -> Camera | None:
 
 
 def _json(content: str, origin: str) -> Camera | None:
-    """An object with fx, fy, cx, cy, or fl_x, fl_y, cx, cy, perhaps width and height, or w and h, and a lens."""
+    """Reads an object with fx, fy, cx, cy, or fl_x, fl_y, cx, cy, optional width and height, or w and h, and a lens."""
     try:
         values = json.loads(content)
     except (ValueError, RecursionError):
@@ -93,7 +100,7 @@ def _json(content: str, origin: str) -> Camera | None:
     angle = _floats([values.get("camera_angle_x")], 1)
     if found is None and angle and 0 < angle[0] < math.pi:
         raise DatasetError(
-            f"{origin} holds an angle of view and no focal length in pixels; leave --intrinsics out and pass "
+            f"{origin} holds a field of view and no focal length in pixels; leave --intrinsics out and pass "
             f"--fov={math.degrees(angle[0]):.6g}"
         )
     size = _size(_floats([get("height", "h"), get("width", "w")], 2))
@@ -101,12 +108,12 @@ def _json(content: str, origin: str) -> Camera | None:
 
 
 def _of_frames(values: dict[str, Any], origin: str) -> dict[str, Any]:
-    """What the frames of a transforms.json say of their camera, which has to be one."""
+    """The camera of the frames of a transforms.json, which must be the same for all of them."""
     frames = [frame for frame in values.get("frames") or () if isinstance(frame, dict)]
     cameras = [{key: frame[key] for key in _CAMERA_KEYS if key in frame} for frame in frames]
     if any(camera != cameras[0] for camera in cameras):
         raise DatasetError(
-            f"{origin} holds several cameras, one for each frame; videos built together have to share one"
+            f"{origin} holds several cameras, one for each frame; videos built together must have the same camera"
         )
     return cameras[0] if cameras else {}
 
@@ -126,7 +133,7 @@ def _lens(values: dict[str, Any], origin: str) -> tuple[float, ...]:
     if listed is None:
         listed = [values.get(key) or 0 for key in ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")]
         if any(listed[5:]):  # programs disagree on what these mean
-            raise DatasetError(f"{origin} has a lens of more than k1, k2, k3, p1 and p2; {_STRAIGHTEN}")
+            raise DatasetError(f"{origin} has more distortion coefficients than k1, k2, k3, p1 and p2; {_STRAIGHTEN}")
         listed = listed[:5]
     if not isinstance(listed, list) or len(listed) not in (4, 5, 8) or (found := _floats(listed, len(listed))) is None:
         raise DatasetError(f"{origin} has distortion other than k1, k2, p1, p2, k3; {_STRAIGHTEN}")
@@ -135,7 +142,7 @@ def _lens(values: dict[str, Any], origin: str) -> tuple[float, ...]:
 
 def _distortion(found: Sequence[float], origin: str) -> tuple[float, ...]:
     if not all(math.isfinite(number) and abs(number) < 100 for number in found):
-        raise DatasetError(f"{origin} has coefficients of distortion that no lens has; {_STRAIGHTEN}")
+        raise DatasetError(f"{origin} has implausible distortion coefficients; {_STRAIGHTEN}")
     return tuple(found) if any(found) else ()
 
 
@@ -146,7 +153,7 @@ def _colmap(content: str, origin: str) -> Camera | None:
         return None
     model = rows[0][1]
     if any(row[1:] != rows[0][1:] for row in rows):
-        raise DatasetError(f"{origin} holds several cameras; videos built together have to share one")
+        raise DatasetError(f"{origin} holds several cameras; videos built together must have the same camera")
     if model not in _MODELS:
         raise DatasetError(f"{origin} is of another camera model ({model}); {_STRAIGHTEN}")
     size, parameters = _floats(rows[0][2:4], 2), _floats(rows[0][4:], _PARAMETERS[model])
@@ -160,7 +167,10 @@ def _colmap(content: str, origin: str) -> Camera | None:
 
 
 def _bare(content: str, origin: str) -> Camera | None:
-    """Four numbers, or the nine of a matrix, between whatever separates them."""
+    """Four numbers, or the nine of a matrix, between whatever separates them; names have to say fx, fy, cx, cy too."""
+    named = re.findall(r"[a-z]\w*", re.sub(_NUMBER, " ", content.casefold()))
+    if named and [name.partition("_")[0] for name in named] not in _NAMED:
+        return None
     numbers = _floats(re.findall(_NUMBER, content), 4)
     if numbers is not None:
         return Camera(numbers, None, origin)

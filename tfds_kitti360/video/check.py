@@ -1,4 +1,4 @@
-"""What is said of a video before anything is trained on it: measurements, and warnings for what ruins training."""
+"""Checks a video before training: measurements, and warnings about problems that prevent training."""
 
 from typing import NamedTuple
 
@@ -10,21 +10,21 @@ from tfds_kitti360.video.motion import Motion
 
 _FEW = 300  # kept frames
 _MOSTLY_STILL = 0.5  # share of all frames
-_FAST = 0.4  # resemblance of typical neighbours below which training fails: every fourth frame at 10 Hz gives 0.35
+_FAST = 0.4  # correlation of typical neighbours below which training fails: every fourth frame at 10 Hz gives 0.35
 _CUTS = 0.05  # share of all frames
 
 
 class Watched(NamedTuple):
-    """One video as it was read.
+    """Measurements of a video that was read.
 
     Attributes:
       name: of the file or folder.
       size: height, width.
       fps: frames per second that were taken; 0: unknown.
-      promised: frames that the file said it has.
-      frames: that were read.
-      still: of these, left out because nothing moved.
-      cuts: places where one shot ends and another begins.
+      promised: number of frames in the file's header.
+      frames: number of frames that were read.
+      still: number of these that were left out because nothing moved.
+      cuts: number of cuts between shots.
       motions: between the kept frames of one shot.
     """
 
@@ -43,7 +43,7 @@ class Watched(NamedTuple):
 
 
 def report(watched: list[Watched], intrinsics: Intrinsics, *, size: tuple[int, int]) -> list[str]:
-    """The check, a sentence a line; lines that begin with "warning: " name what ruins training.
+    """The check, one sentence per line; lines that begin with "warning: " are about problems that prevent training.
 
     `size`: height, width of the stored pictures.
     """
@@ -52,8 +52,8 @@ def report(watched: list[Watched], intrinsics: Intrinsics, *, size: tuple[int, i
         height, width = video.size
         rate = f" at {video.fps:.3g} frames per second" if video.fps else ""
         lines.append(
-            f"{video.name}: {video.frames} frames of {width}x{height}{rate}, stored as {size[1]}x{size[0]} (width x "
-            f"height), which is --size={size[0]}x{size[1]}"
+            f"{video.name}: {video.frames} frames of {height}x{width} (height x width){rate}, stored as "
+            f"--size={size[0]}x{size[1]}"
         )
         share = video.still / max(video.frames, 1)
         lines.append(f"  still frames left out: {video.still} ({share:.0%}); kept {video.kept}; cuts: {video.cuts}")
@@ -83,7 +83,7 @@ def _warnings(video: Watched) -> list[str]:
     name, (height, width), found = video.name, video.size, []
     if height > width:
         found.append(
-            f"{name} is portrait ({width}x{height}); driving videos are landscape: is it turned the right way?"
+            f"{name} is portrait ({height}x{width}, height x width); driving videos are landscape: is it rotated?"
         )
     if video.frames < 0.95 * video.promised:
         found.append(f"{name} promises {video.promised} frames, and {video.frames} could be decoded: is it cut off?")
@@ -105,10 +105,10 @@ def _warnings(video: Watched) -> list[str]:
 
 
 def example_warp(first: np.ndarray, second: np.ndarray, intrinsics: np.ndarray) -> tuple[np.ndarray, str]:
-    """Aligns a frame with its neighbour by the camera motion that the intrinsics give, and says how well that works.
+    """Aligns a frame with its neighbour by the camera motion estimated with the intrinsics, and reports the quality.
 
     Corners are tracked from the first to the second, the essential matrix is estimated from them with the intrinsics,
-    and the second frame is warped as if all that it shows stood at the median depth of the corners.
+    and the second frame is warped as if everything in it were at the median depth of the corners.
 
     Args:
       first: uint8 [h w 3].

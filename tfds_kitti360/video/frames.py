@@ -1,4 +1,4 @@
-"""Frames in: a video file or a folder of pictures, one RGB picture after the other."""
+"""Reads the frames of a video file or of a folder of pictures, one RGB picture after the other."""
 
 import pathlib
 from collections.abc import Callable, Iterator
@@ -8,20 +8,21 @@ import numpy as np
 
 from tfds_kitti360 import films, pictures
 from tfds_kitti360.errors import DatasetError
-from tfds_kitti360.files import Listing, interleaved, list_folder, remark
+from tfds_kitti360.files import Listing, list_folder, remark
+from tfds_kitti360.order import doubt, interleaved
 
 
 class Source(NamedTuple):
     """One video or one folder of frames.
 
     Attributes:
-      path: where it lies.
-      size: height, width of its frames as they are shown, that is after rotation.
-      count: about how many frames `read` gives.
-      bytes: of the file, or of all pictures of the folder.
-      fps: frames per second that `read` gives; 0 where unknown (a folder).
+      path: its path.
+      size: height, width of its frames after rotation.
+      count: approximate number of frames that `read` yields.
+      bytes: size of the file, or of all pictures of the folder.
+      fps: frames per second that `read` yields; 0 if unknown (a folder).
       remarks: sentences about files of the folder that are not read.
-      read: gives (name of the frame in the source, uint8 [h w 3] red first) in order; it raises DatasetError.
+      read: yields (name of the frame in the source, uint8 [h w 3], RGB) in order; it raises DatasetError.
     """
 
     path: pathlib.Path
@@ -34,7 +35,7 @@ class Source(NamedTuple):
 
 
 def find_sources(paths: list[pathlib.Path], *, fps: float | None = None) -> list[Source]:
-    """Opens what `--video` names: video files, folders of frames, or folders of video files.
+    """Opens the paths of `--video`: video files, folders of frames, or folders of video files.
 
     Args:
       paths: files and folders.
@@ -54,16 +55,16 @@ def _sources(path: pathlib.Path, fps: float | None) -> list[Source]:
         remarks = (remark(path, found.unread),) if found.unread else ()
         if found.files:
             return [_film(film, fps, remarks if film == found.files[0] else ()) for film in found.files]
+        there = remark(path, list_folder(path, (*pictures.ENDINGS, *films.ENDINGS)).unread) or "it is empty"
         raise DatasetError(
-            f"--video={path} is a folder without frames; it has to hold pictures ({' '.join(pictures.ENDINGS)}) or "
-            f"videos ({' '.join(films.ENDINGS)})"
+            f"--video={path} is a folder without frames ({there}); give the folder that holds pictures or videos itself"
         )
     if not path.exists():
         raise DatasetError(f"--video={path} does not exist; give a video file or a folder of frames")
     if path.suffix.lower() not in films.ENDINGS:
         raise DatasetError(
-            f"--video={path} is not a video that is read; the endings are {' '.join(films.ENDINGS)}, and a folder of "
-            "frames works too"
+            f"--video={path} is not a supported video; the supported extensions are "
+            f"{' '.join(films.ENDINGS)}, and a folder of frames works too"
         )
     return [_film(path, fps)]
 
@@ -73,8 +74,13 @@ def _folder(path: pathlib.Path, found: Listing, fps: float | None) -> Source:
         raise DatasetError(f"--fps chooses frames of a video file, and {path} is a folder of frames; leave --fps out")
     if pair := interleaved(found.files):
         raise DatasetError(
-            f"{path} holds several sequences whose names run through one another ({pair[0]}, {pair[1]}); put "
+            f"{path} holds several sequences with interleaved names ({pair[0]}, {pair[1]}); put "
             "each, such as each camera's, into its own folder"
+        )
+    if reason := doubt(found.files):
+        raise DatasetError(
+            f"the names of the pictures in {path} do not tell the order in which they were taken ({reason}); number "
+            "them in that order, such as 000001.png"
         )
     first = found.files[0]
     size, white = pictures.read_picture(first).shape[:2], pictures.white_level(found.files)
@@ -84,7 +90,8 @@ def _folder(path: pathlib.Path, found: Listing, fps: float | None) -> Source:
             image = pictures.read_picture(file, white=white)
             if image.shape[:2] != size:
                 raise DatasetError(
-                    f"{file} is {image.shape[1]}x{image.shape[0]}, but {first.name} is {size[1]}x{size[0]}; "
+                    f"{file} is {image.shape[0]}x{image.shape[1]}, but {first.name} is {size[0]}x{size[1]} "
+                    f"(height x width); "
                     "all frames of a folder have to come from one camera at one size"
                 )
             yield file.name, image
@@ -98,7 +105,9 @@ def _film(path: pathlib.Path, fps: float | None, remarks: tuple[str, ...] = ()) 
     film = films.open_film(path)
     if fps is not None and not 0 < fps <= film.rate:
         rate = f"has {film.rate:g} frames per second" if film.rate else "does not say its frame rate"
-        raise DatasetError(f"--fps={fps:g} cannot be taken of {path}, which {rate}; ask for at most that, or leave it")
+        raise DatasetError(
+            f"--fps={fps:g} cannot be taken from {path}, which {rate}; choose at most that, or leave it out"
+        )
 
     def read() -> Iterator[tuple[str, np.ndarray]]:
         for frame in film.read(fps=fps):

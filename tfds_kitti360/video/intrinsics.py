@@ -1,4 +1,4 @@
-"""The camera of a video: read from numbers, a file or a field of view, with warnings for what cannot be right."""
+"""The intrinsics of a video, from numbers, a file or a field of view, with warnings about implausible values."""
 
 import math
 from typing import NamedTuple
@@ -10,11 +10,12 @@ from tfds_kitti360.resize import resize_intrinsics
 from tfds_kitti360.video import camera_files
 
 GUESSED_FOV = 70.0  # degrees: a telephone's main camera; dashboard cameras have 90 to 140
-PLAUSIBLE_FOV = (20.0, 150.0)  # degrees; below a telescope, above no pinhole camera
+_OTHER_SHAPE = math.log(1.2)  # between two aspect ratios: more than pictures are stretched by on purpose
+PLAUSIBLE_FOV = (20.0, 150.0)  # degrees; a pinhole camera of a vehicle is within this range
 
 
 class Intrinsics(NamedTuple):
-    """The camera matrix [3 3] in pixels, centre of the top left pixel (0, 0); where it comes from; what is odd."""
+    """The camera matrix [3 3] in pixels, centre of the top left pixel (0, 0); its origin; warnings about it."""
 
     matrix: np.ndarray
     origin: str
@@ -33,7 +34,7 @@ def choose(text: str | None, fov: float | None, *, size: tuple[int, int]) -> Int
       DatasetError: both are given, or what is given is no camera.
     """
     if text is not None and fov is not None:
-        raise DatasetError("--intrinsics and --fov say the same thing in two ways; give one of them")
+        raise DatasetError("--intrinsics and --fov are alternatives; give only one of them")
     if text is not None:
         camera = camera_files.read(text)
         return _from_numbers(camera, size)
@@ -58,12 +59,12 @@ def lens(text: str | None) -> tuple[float, ...]:
 
 
 def field_of_view(focal: float, side: int) -> float:
-    """Degrees that `side` pixels see through a focal length in pixels."""
+    """The field of view in degrees of `side` pixels, for a focal length in pixels."""
     return math.degrees(2 * math.atan(side / 2 / focal))
 
 
 def oddities(matrix: np.ndarray, *, size: tuple[int, int]) -> list[str]:
-    """What is hard to believe of a camera matrix of frames of `size` (height, width), in sentences."""
+    """Warnings about an implausible camera matrix for frames of `size` (height, width)."""
     (height, width), found = size, []
     fx, fy, cx, cy = matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]
     fov = field_of_view(fx, width)
@@ -75,13 +76,13 @@ def oddities(matrix: np.ndarray, *, size: tuple[int, int]) -> list[str]:
     off_x, off_y = (cx + 0.5) / width - 0.5, (cy + 0.5) / height - 0.5
     if abs(off_x) > 0.1 or abs(off_y) > 0.2:  # cropping above or below is usual, left or right is not
         sentence = (
-            f"the principal point ({cx:.0f}, {cy:.0f}) is far from the centre of {width}x{height} frames "
+            f"the principal point ({cx:.0f}, {cy:.0f}) is far from the centre of {height}x{width} frames "
             f"({off_x:+.0%} of the width, {off_y:+.0%} of the height)"
         )
         ratio_x, ratio_y = (cx + 0.5) * 2 / width, (cy + 0.5) * 2 / height
         if abs(ratio_x / ratio_y - 1) < 0.1:
             sentence += (
-                f"; it fits frames of about {width * ratio_x:.0f}x{height * ratio_y:.0f}: are the intrinsics those of "
+                f"; it fits frames of about {height * ratio_y:.0f}x{width * ratio_x:.0f}: are the intrinsics those of "
                 "another resolution?"
             )
         found.append(sentence)
@@ -109,17 +110,16 @@ def _from_numbers(camera: camera_files.Camera, size: tuple[int, int]) -> Intrins
         )
     matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
     if given_size is not None and given_size != size:
+        if abs(math.log(size[1] / size[0] * given_size[0] / given_size[1])) > _OTHER_SHAPE:
+            raise DatasetError(
+                f"{origin} is for {given_size[0]}x{given_size[1]} pictures (height x width) and these are "
+                f"{size[0]}x{size[1]}: one is cropped or rotated; give the intrinsics of these pictures as fx,fy,cx,cy"
+            )
         warnings.append(
-            f"{origin} is of {given_size[1]}x{given_size[0]} pictures; scaled to {size[1]}x{size[0]}, the frames', "
-            "which is right if these are resized, and wrong if they are cropped"
+            f"{origin} is for {given_size[0]}x{given_size[1]} pictures (height x width) and is scaled to the frames', "
+            f"{size[0]}x{size[1]}; this is right if these are resized, and wrong if they are cropped"
         )
         matrix = resize_intrinsics(matrix, old=given_size, new=size)
     if distortion:
-        warnings.append(
-            f"{origin} has a lens that bends straight lines; frames are undistorted, which crops them a little"
-        )
-    if distortion:
-        warnings.append(
-            f"{origin} has a lens that bends straight lines; frames are undistorted, which crops them a little"
-        )
+        warnings.append(f"{origin} has lens distortion; frames are undistorted, which crops them slightly")
     return Intrinsics(matrix, origin, (*warnings, *oddities(matrix, size=size)))

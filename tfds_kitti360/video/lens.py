@@ -1,4 +1,4 @@
-"""Pictures of a lens that bends straight lines become those of a pinhole camera."""
+"""Undistorts pictures to those of a pinhole camera."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ import numpy as np
 def undistorter(
     matrix: np.ndarray, distortion: Sequence[float], *, size: tuple[int, int]
 ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """The pinhole camera that sees the largest part of what a lens shows without black borders.
+    """The pinhole camera with the largest field of view of a lens without black borders.
 
     Args:
       matrix: [3 3] of the camera with the lens.
@@ -17,7 +17,7 @@ def undistorter(
       size: height, width of the pictures.
 
     Returns:
-      Its camera matrix [3 3], and the function that turns a picture [h w c] into what it sees.
+      Its camera matrix [3 3], and the function that undistorts a picture [h w c].
     """
     if not distortion:
         return matrix, lambda image: image

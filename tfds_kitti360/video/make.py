@@ -1,4 +1,4 @@
-"""Videos become a KITTI-360 download below the data set's folder: read, thinned, checked, written."""
+"""Converts videos to a KITTI-360 download below the data set's folder: reads, selects, checks and writes frames."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from tfds_kitti360.errors import DatasetError
 from tfds_kitti360.files import expand, read_bytes
 from tfds_kitti360.images import write_photo
 from tfds_kitti360.layout import Layout
-from tfds_kitti360.progress import progress
+from tfds_kitti360.progress import progress, say
 from tfds_kitti360.resize import reduce_image, resize_intrinsics
 from tfds_kitti360.video import check, motion, writer
 from tfds_kitti360.video.frames import Source, find_sources
@@ -22,13 +22,13 @@ from tfds_kitti360.video.intrinsics import choose, lens
 from tfds_kitti360.video.lens import undistorter
 
 FOLDER = "video_frames"  # below the data_dir
-CUT_GAP = 1000  # frame numbers left out at a cut: no clip reaches over it, whatever its stride
+CUT_GAP = 1000  # frame numbers left out at a cut, so that no clip crosses it with any stride
 _PIXELS = 192 * 640  # of a stored picture, unless --size says otherwise
 _SETTINGS, _EXAMPLE = "video.json", "example_warp.png"
 
 
 class Request(NamedTuple):
-    """What the command line says of the videos."""
+    """The options of the command line for videos."""
 
     videos: tuple[pathlib.Path, ...]
     intrinsics: str | None = None
@@ -39,29 +39,29 @@ class Request(NamedTuple):
 def write_download(
     request: Request, data_dir: pathlib.Path, *, size: tuple[int, int] | None
 ) -> tuple[pathlib.Path, tuple[int, int], str]:
-    """Writes the videos below `data_dir` in the official layout, unless just that is there, and prints the check.
+    """Writes the videos below `data_dir` in the official layout, unless they exist already, and prints the check.
 
-    Pictures are reduced to `size` (height, width; None: what `network_size` says) on the way: a minute of 4K video
-    would else become 20 GB.
+    Pictures are reduced to `size` (height, width; None: `network_size`) while they are read, because a minute of 4K
+    video would otherwise take 20 GB.
 
     Returns:
-      The root of the download, the size, and how the intrinsics are known: `given` or `guessed`.
+      The root of the download, the size, and the source of the intrinsics: `given` or `guessed`.
 
     Raises:
-      DatasetError: a video or its intrinsics cannot be used, or `data_dir` holds a data set made of something else.
+      DatasetError: a video or its intrinsics cannot be used, or `data_dir` contains a data set of other videos.
     """
     sources = find_sources([expand(path) for path in request.videos], fps=request.fps)
     full = sources[0].size
     if other := [source for source in sources if source.size != full]:
         raise DatasetError(
-            f"{other[0].path} is {other[0].size[1]}x{other[0].size[0]}, but {sources[0].path} is {full[1]}x{full[0]}; "
-            "videos built together have to come from one camera at one size"
+            f"{other[0].path} is {other[0].size[0]}x{other[0].size[1]}, but {sources[0].path} is {full[0]}x{full[1]} "
+            "(height x width); videos built together have to come from one camera at one size"
         )
     size = network_size(full) if size is None else tuple(size)
     if any(new > old for new, old in zip(size, full)):
         raise DatasetError(
             f"--size={size[0]}x{size[1]} is larger than the frames of {sources[0].path}, which are {full[0]}x{full[1]} "
-            "(height x width); frames are only ever reduced, ask for that much or less"
+            "(height x width); frames are never enlarged, choose that size or a smaller one"
         )
     root = data_dir / FOLDER
     settings = _settings(request, sources, size)
@@ -71,7 +71,7 @@ def write_download(
             if any(data_dir.glob("kitti360/[0-9]*")):
                 if there is None and (root / _SETTINGS).exists():
                     raise DatasetError(
-                        f"{root / _SETTINGS} was edited or damaged: its checksum is another; restore it, or pass "
+                        f"{root / _SETTINGS} was edited or damaged: its checksum differs; restore it, or pass "
                         "another --data_dir"
                     )
                 raise DatasetError(
@@ -81,7 +81,7 @@ def write_download(
             there = _write(root, request, sources, settings, size)
     except OSError as error:
         raise DatasetError(f"{root} cannot be written ({error}); free space or pass another --data_dir") from None
-    print("\n".join(there["report"]), flush=True)
+    say("\n".join(there["report"]))
     return root, size, "guessed" if request.intrinsics is None and request.fov is None else "given"
 
 
@@ -95,14 +95,14 @@ def network_size(full: tuple[int, int]) -> tuple[int, int]:
     heights, widths = (range(64, side + 1, 32) for side in full)
     candidates = [(h, w) for h in heights for w in widths if h * w <= _PIXELS]
     if not candidates:
-        raise DatasetError(f"the frames are {width}x{height}; the networks need 64x64 at least")
+        raise DatasetError(f"the frames are {height}x{width} (height x width); the networks need at least 64x64")
     largest = max(h * w for h, w in candidates)
     nearly = [(h, w) for h, w in candidates if h * w >= 0.75 * largest]
     return min(nearly, key=lambda side: (abs(np.log(side[1] / side[0] * height / width)), -side[0] * side[1]))
 
 
 def _settings(request: Request, sources: list[Source], size: tuple[int, int]) -> dict[str, Any]:
-    """What makes two readings the same, JSON values; a video that was moved or copied is the same."""
+    """The settings that identify a conversion, as JSON values; moving or copying a video does not change them."""
     files = [[os.fsencode(source.path.name).hex(), source.count, source.bytes] for source in sources]
     intrinsics = choose(request.intrinsics, request.fov, size=sources[0].size)
     return {
@@ -131,7 +131,7 @@ def _checksum(note: dict[str, Any]) -> str:
 def _write(
     root: pathlib.Path, request: Request, sources: list[Source], settings: dict[str, Any], size: tuple[int, int]
 ) -> dict[str, Any]:
-    """Writes under a passing name, which becomes `root` when all is there."""
+    """Writes under a temporary name, which is renamed to `root` at the end."""
     partial = root.with_name(f"incomplete.{root.name}")
     for rest in (root, partial):
         shutil.rmtree(rest, ignore_errors=True)
@@ -163,7 +163,7 @@ def _write(
 def _write_drive(
     layout: Layout, drive: int, source: Source, size: tuple[int, int], straighten: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[check.Watched, list[tuple[int, int]]]:
-    """Writes the frames of a video in which something moved; returns what was seen, and the pairs of neighbours."""
+    """Writes the frames of a video in which something moved; returns measurements, and pairs of neighbours."""
     before, number, frames, still, cuts = None, -1, 0, 0, 0
     motions, pairs, origins = [], [], {}
     reading = {"total": source.count or None, "unit": " frames", "desc": f"reading {source.path.name}"}

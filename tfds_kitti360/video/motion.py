@@ -1,4 +1,4 @@
-"""How much the picture moves between two frames: dense optical flow of small grey copies."""
+"""Measures the motion between two frames by dense optical flow of small grey copies."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ _NEIGHBOURHOOD = 15  # pixels; brightness that is uniform over it says nothing a
 
 
 class Motion(NamedTuple):
-    """Between two frames.
+    """The motion between two frames.
 
     Attributes:
       share: a quarter of the picture moves by more than this share of the width.

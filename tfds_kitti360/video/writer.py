@@ -9,7 +9,7 @@ from tfds_kitti360.layout import Layout
 
 
 def write_calibration(layout: Layout, intrinsics: np.ndarray, *, size: tuple[int, int]) -> None:
-    """The three calibration files of one camera, which stands in for the right one too (baseline 0).
+    """The three calibration files of one camera, which is also used as the right one (baseline 0).
 
     Args:
       layout: of the download.

@@ -146,7 +146,7 @@ def test_help_needs_neither_jax_nor_tfds():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "--frames" in done.stdout and "val list" in done.stdout
+    assert "--frames" in done.stdout and "unseen street" in done.stdout
 
 
 def test_ctrl_c_is_a_sentence(tmp_path, capsys, monkeypatch):

@@ -70,8 +70,8 @@ BAD = {
     "absent": (lambda path: path / "no.mp4", "does not exist"),
     "empty file": (lambda path: path / "empty.mp4", r"empty\.mp4 cannot be read as a video"),
     "cut off": (lambda path: path / "cut.mp4", r"cut\.mp4 cannot be read as a video"),
-    "no video": (lambda path: path / "notes.txt", "is not a video that is read"),
-    "playlist": (lambda path: path / "list.m3u8", "is not a video that is read"),
+    "no video": (lambda path: path / "notes.txt", "is not a supported video"),
+    "playlist": (lambda path: path / "list.m3u8", "is not a supported video"),
     "empty folder": (lambda path: path / "none", "folder without frames"),
     "huge": (lambda path: path / "huge", r"0\.png (claims to be 100000x100000|cannot be read)"),
     "no picture": (lambda path: path / "text", r"0\.png cannot be read as a picture"),
@@ -96,7 +96,7 @@ def test_frames_of_another_size_are_refused(tmp_path):
     folder = own_video.folder(tmp_path / "frames", IMAGES)
     cv2.imwrite(str(folder / "frame11.png"), np.zeros((96, 158, 3), np.uint8))
     (source,) = find_sources([folder])
-    with pytest.raises(DatasetError, match=r"frame11\.png is 158x96, but frame0\.png is 160x96"):
+    with pytest.raises(DatasetError, match=r"frame11\.png is 96x158, but frame0\.png is 96x160"):
         list(source.read())
     with pytest.raises(DatasetError, match="--fps"):
         find_sources([folder], fps=5)

@@ -39,7 +39,7 @@ def test_a_file_s_size_scales(tmp_path):
     path.write_text(json.dumps({"fx": 1000, "cx": 639.5, "cy": 479.5, "width": 1280, "height": 960}))
     found = choose(str(path), None, size=SIZE)
     np.testing.assert_allclose(found.matrix, [[500, 0, 319.5], [0, 500, 239.5], [0, 0, 1]])  # (639.5 + 0.5) / 2 - 0.5
-    assert "is of 1280x960 pictures" in found.warnings[0]
+    assert "is for 960x1280 pictures" in found.warnings[0]
 
 
 def test_field_of_view_and_guess():
@@ -58,8 +58,8 @@ def test_fractions_are_taken_as_such_and_said():
 ODD = {
     "telescope": ("5000,5000,320,240", "field of view of 7 degrees"),
     "fisheye": ("40,40,320,240", "field of view of 166 degrees"),
-    "twice the size": ("1000,1000,640,480", "fits frames of about 1281x961"),
-    "to the side": ("500,500,100,240", "far from the centre of 640x480"),
+    "twice the size": ("1000,1000,640,480", "fits frames of about 961x1281"),
+    "to the side": ("500,500,100,240", "far from the centre of 480x640"),
     "long pixels": ("500,700,320,240", "fx 500 and fy 700 differ by 29%"),
 }
 
