@@ -108,7 +108,7 @@ CASES = [
     Case(5, "calib.txt of KITTI odometry", camera(ODOMETRY), 2, UNKNOWN, FROM_FILE),
     Case(5, "calibrated_sensor.json of nuScenes", camera(NUSCENES), 2, UNKNOWN, FROM_FILE),
     Case(5, "a transposed matrix", camera("120 0 0 0 121 0 80 48 1"), 2, UNKNOWN, FROM_FILE),
-    Case(6, "a telephone that was turned half way", every_other_turned, 0, ("8 frames of 160x96",)),
+    Case(6, "a telephone that was turned half way", every_other_turned, 0, ("8 frames of 96x160",)),
     Case(6, "grey pictures", below("g", given="g", images=[image[..., 0] for image in IMAGES]), 0, ("8 frames",)),
     Case(6, "frames named by words", named("one.png", "two.png", "three.png", "four.png"), 2,
          ("do not tell the order", "names hold no numbers")),

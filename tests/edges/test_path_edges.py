@@ -85,7 +85,7 @@ def _(at, monkeypatch):
     serve.run(fake_run.config("depth"), at, host="127.0.0.1", port=-1)
 
 
-@case(1, "a scale of truth without end", "--truth_scale=inf has to be positive and finite")
+@case(1, "a scale of truth without end", "--truth_scale=inf must be positive and finite")
 def _(at):
     evaluate_folder.run(fake_run.config("depth"), at, input=str(at), truth=at, scale=float("inf"))
 

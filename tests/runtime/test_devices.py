@@ -1,6 +1,5 @@
 """Placing, splitting and prefetching."""
 
-import pickle
 import time
 
 import jax
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 
 from mtl_depth.errors import UserError
+from mtl_depth.runtime import devices
 from mtl_depth.runtime.devices import Devices, interleave, prefetch
 
 
@@ -55,9 +55,9 @@ def test_each_device_has_its_rows_and_the_first_gets_them_all(count):
 
 
 def test_entries_of_all_processes_come_in_turn(monkeypatch):
-    lists = [[{"ratios": [0.5, 2.0]}, 1, "two"], [np.arange(3)], []]
+    lists = [[{"depth": {"ratios": np.array([0.5, 2.0]), "frames": np.int64(2)}}, {"depth": {}}], [{"n": 3.0}], []]
     assert interleave(lists[0]) == lists[0]
-    blobs = [np.frombuffer(pickle.dumps(each), np.uint8) for each in lists]
+    blobs = [np.frombuffer(devices._written(each), np.uint8) for each in lists]
 
     def allgather(own):
         if own.ndim == 0:
@@ -67,8 +67,9 @@ def test_entries_of_all_processes_come_in_turn(monkeypatch):
 
     monkeypatch.setattr(jax, "process_count", lambda: 3)
     monkeypatch.setattr("jax.experimental.multihost_utils.process_allgather", allgather)
-    first, second, *others = interleave(lists[1])
-    assert first == {"ratios": [0.5, 2.0]} and second.tolist() == [0, 1, 2] and others == [1, "two"]
+    first, *others = interleave(lists[1])
+    assert first["depth"]["ratios"].tolist() == [0.5, 2.0] and first["depth"]["frames"] == 2
+    assert first["depth"]["frames"].dtype == np.int64 and others == [{"n": 3.0}, {"depth": {}}]
 
 
 def test_prefetch_keeps_order_and_ends():
