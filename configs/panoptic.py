@@ -2,8 +2,8 @@
 
     python -m mtl_depth.main --config=configs/panoptic.py --workdir=runs/panoptic --config.data.data_dir=TFDS_DIR
 
-The report has no such row; `python -m mtl_depth.table` prints the run next to the others. Needs an accelerator; not
-trained here.
+Expect: no row of the report to compare with; `python -m mtl_depth.table` prints the run next to the others. Needs an
+accelerator; not trained here.
 """
 
 from mtl_depth.config import Config, Data, DepthTask, InstanceTask, Model, SemanticTask, Tasks
