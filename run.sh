@@ -55,7 +55,7 @@ results() {
 quick() {
   local city="$OUT/city" tfds="$OUT/tfds" run="$OUT/runs/instance" config=configs/laptop.py:instance
   say "a synthetic city in KITTI-360's layout"
-  python -m tfds_kitti360.city --out="$city" --drives=6 --frames=60 --size=188x704 --seed=0
+  python -m tfds_kitti360.city --out="$city" --drives=6 --frames=60 --size=188x704 --seed=0 --no_truth
   say "TFDS data set"
   python -m tfds_kitti360.build --manual_dir="$city" --data_dir="$tfds" --size=96x320
   say "training depth + instances (recorded motion: with predicted motion the depth collapses first, which takes longer)"
