@@ -1,5 +1,6 @@
 """The whole road in small: city, data set, training, a stop and a restart, evaluation, pictures, Table 1."""
 
+import contextlib
 import json
 import pathlib
 import shutil
@@ -50,6 +51,13 @@ def test_run_folder_holds_what_it_should(uninterrupted):
     assert [row["step"] for row in rows if "split" not in row] == [1, 2, 3]
     assert {"loss", "depth/photometric", "depth/smoothness", "instance/center", "learning_rate"} <= rows[0].keys()
     assert rows[-1]["split"] == "val" and "depth/median_scaled/abs_rel" in rows[-1]
+
+
+def test_a_stop_before_the_first_step_says_that_nothing_is_saved(built_city, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("mtl_depth.commands.train.stop_requests", lambda: contextlib.nullcontext(lambda: True))
+    assert run(built_city, tmp_path / "run", "--config.train.steps=3") == 0
+    printed = capsys.readouterr().out
+    assert "nothing is saved" in printed and "saved in" not in printed and "next:" not in printed
 
 
 def test_resumed_equals_uninterrupted_bit_for_bit(uninterrupted, built_city, tmp_path):

@@ -122,7 +122,9 @@ def run(config: configuration.Config, workdir: pathlib.Path, *, typed: Collectio
         if step > start:
             report.save(step, state)
             checkpoints.wait()
-    if writes:
+    if writes and not step:
+        log.say("stopped before the first step: nothing is saved; run again to start")
+    elif writes:
         profile.close()
         model_card.write(workdir, metadata=dataset.metadata, splits=dataset.splits)
         log.say(
