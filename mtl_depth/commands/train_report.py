@@ -26,6 +26,8 @@ from mtl_depth.training.assembly import Assembly
 from mtl_depth.training.optimizer import Rates, learning_rate
 from mtl_depth.training.state import TrainState
 
+_learning_rate = jax.jit(learning_rate)  # one program instead of one for each operation
+
 
 class Report:
     """The outputs of one training. Of several processes only one `writes`; the others take part in computing."""
@@ -59,7 +61,7 @@ class Report:
         values = jax.device_get(metrics)
         taken = max(step - 1 - int(values["skipped"]), 0)
         camera = describe(state.params, self._focal, width=self._config.data.size[1])
-        rate = {"learning_rate": float(learning_rate(taken, rates))}
+        rate = {"learning_rate": float(_learning_rate(taken, rates))}
         self.board.scalars(step, values | rate | camera)
         return values
 
@@ -70,7 +72,8 @@ class Report:
         few["image"] = predictor.to_float(few["image"])
         target = few["image"][:, few["image"].shape[1] // 2]
         variables = {"params": state.params, "batch_stats": state.batch_stats}
-        outputs = dict(self._perceive(variables, target, few["intrinsics"][:, 0, 0] / target.shape[2]))
+        seen = self._devices.on_first((target, few["intrinsics"][:, 0, 0] / target.shape[2]))
+        outputs = dict(self._perceive(variables, *seen))
         if any(task.predicts_motion for task in tasks) or "camera" in state.params:
             outputs |= self._look(variables, few["image"])
         outputs = jax.device_get(outputs)
@@ -126,7 +129,9 @@ class Report:
             return {}
         config, tasks, devices = self._config, self._assembly.tasks, self._devices
         variables = {"params": state.params, "batch_stats": state.batch_stats}
-        variables = devices.place_state(devices.first_copy(variables))
+        variables = devices.first_copy(variables)
+        if len(devices) > 1:
+            variables = devices.place_state(variables)
         evaluation = evaluator.measure(
             functools.partial(self._perceive, variables), tasks, self._dataset, config.data,
             split=config.evaluation.split, batch_size=config.evaluation.batch_size, studied=self._studied,

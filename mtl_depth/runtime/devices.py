@@ -90,6 +90,8 @@ class Devices:
 
     def place_rows(self, tree: PyTree) -> PyTree:
         """Arrays whose rows are divided evenly among the devices, for a function that jit compiles for all of them."""
+        if len(self) == 1:
+            return self.on_first(tree)
         return jax.device_put(tree, self._sharding(PartitionSpec(AXIS)))
 
     def shares(self, tree: PyTree) -> list[PyTree]:
@@ -107,6 +109,10 @@ class Devices:
         """A replicated tree on the first device alone, for work that one device does."""
         if jax.process_count() > 1:
             tree = jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
+        return self.on_first(tree)
+
+    def on_first(self, tree: PyTree) -> PyTree:
+        """Arrays on the first device."""
         return jax.device_put(tree, SingleDeviceSharding(self._devices[0]))
 
     def any_process(self) -> Callable[[bool], bool]:

@@ -87,7 +87,8 @@ def test_two_processes_are_one(zygote, data_dir, one, tmp_path, record_property)
     assert "saved in" in printed[0] and "saved in" not in printed[1]  # one writes
     shared = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     argv = [*command(data_dir, tmp_path / "run"), "--mode=evaluate"]
-    statuses, printed = finish(start(argv, tmp_path / "log", processes=1, devices=1), tmp_path / "log")
+    started = start(zygote, argv, tmp_path / "log", processes=1, devices=1)
+    statuses, printed = finish(zygote, started, tmp_path / "log")
     assert statuses == [0], printed
     alone = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert all(alone[name] == shared[name] for name in ("split", "frames", "depth", "recipe"))
