@@ -20,7 +20,7 @@ def get_config(variant: str = "instance") -> Config:
     config.model = Model(
         encoder="efficientnet_lite0", encoder_weights="imagenet", decoder_width=0.5, freeze_statistics=True
     )
-    config.train.steps = 880
+    config.train.steps = 850
     config.train.learning_rate = 1e-3
     config.train.warmup_steps = 50
     config.train.encoder_multiplier = 0.3

@@ -15,6 +15,7 @@ OURS = ("create", "train_step", "perceive", "explain", "score", "_score", "_clas
 def compiled():
     """Names of what XLA compiles or takes from its cache, counted while the test runs."""
     counts = collections.Counter()
+    jax.clear_caches()  # of earlier tests in this process
 
     class Handler(logging.Handler):
         def emit(self, record):

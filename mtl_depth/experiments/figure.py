@@ -45,7 +45,7 @@ def draw(city: pathlib.Path) -> np.ndarray:
     for folder in sorted((city / "data_2d_raw").iterdir()):
         path = sorted((folder / "image_00" / "data_rect").iterdir())[FRAMES // 2]
         image = image_files.read(path)
-        true = np.load(city / "data_truth" / folder.name / "depth" / f"{path.stem}.npy")
+        true = np.load(city / "data_truth" / folder.name / "depth" / f"{path.stem}.npy", allow_pickle=False)
         nearest = float(np.percentile(true, 5))  # the same colours for both depths
         predictions = perceiver.perceive_padded([image], batch_size=1, intrinsics=[matrix])
         shown = results.make(perceiver, predictions, 0, image, name=path.stem, nearest=nearest).shown

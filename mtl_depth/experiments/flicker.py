@@ -77,7 +77,9 @@ def draw(folder: pathlib.Path, *, frames: int, seed: int) -> Street:
     truth = next(folder.glob("data_truth/*"))
     poses = np.loadtxt(truth / "cam0_to_world.txt")[:, 1:].reshape(-1, 4, 4)
     matrix = intrinsics.read(str(folder / "calibration" / "perspective.txt"), size=SIZE).matrix
-    depths = np.stack([np.load(path) for path in sorted((truth / "depth").glob("*.npy"))]).astype(np.float32)
+    depths = np.stack([np.load(path, allow_pickle=False) for path in sorted((truth / "depth").glob("*.npy"))]).astype(
+        np.float32
+    )
     return Street(
         np.stack([image_files.read(path) for path in pictures]),
         np.where(np.isfinite(depths), depths, 0),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mtl_depth.benchmarks import comparison, step
-from mtl_depth.commands import train
+from mtl_depth.commands import train, train_start
+from mtl_depth.runtime.devices import Devices
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
 OPTIONS = ["--size=64x64", "--width=0.125", "--batch=2"]
@@ -26,11 +27,11 @@ def program_of_training(options, folder, monkeypatch) -> str:
     ids = np.arange(options.batch, dtype=np.int32)
     batch = step.make_batch(options) | {"drive": ids, "frame": ids}
     metadata = {"size": options.size, "drives": {}, "intrinsics": batch["intrinsics"][0].tolist()}
-    monkeypatch.setattr(train.data, "open_dataset", lambda _: train.data.Dataset(folder, metadata))
-    monkeypatch.setattr(train.data, "clips", lambda *_, **__: list(range(8)))
-    monkeypatch.setattr(train.data, "frames", lambda *_, **__: 0)
-    monkeypatch.setattr(train.data, "train_batches", lambda *_, **__: itertools.repeat(batch))
-    parallelize = train.Devices.parallelize
+    monkeypatch.setattr(train_start.data, "open_dataset", lambda _: train_start.data.Dataset(folder, metadata))
+    monkeypatch.setattr(train_start.data, "clips", lambda *_, **__: list(range(8)))
+    monkeypatch.setattr(train_start.data, "frames", lambda *_, **__: 0)
+    monkeypatch.setattr(train_start.data, "train_batches", lambda *_, **__: itertools.repeat(batch))
+    parallelize = Devices.parallelize
 
     def lower(devices, train_step, **options):
         def first(*arguments):
@@ -39,7 +40,7 @@ def program_of_training(options, folder, monkeypatch) -> str:
         return first
 
     with monkeypatch.context() as patch, pytest.raises(Lowered) as caught:
-        patch.setattr(train.Devices, "parallelize", lower)
+        patch.setattr(Devices, "parallelize", lower)
         train.run(config, folder)
     return str(caught.value)
 
