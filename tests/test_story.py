@@ -56,7 +56,7 @@ def test_run_folder_holds_what_it_should(uninterrupted):
 def test_a_stop_before_the_first_step_says_that_nothing_is_saved(built_city, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("mtl_depth.commands.train.stop_requests", lambda: contextlib.nullcontext(lambda: True))
     assert run(built_city, tmp_path / "run", "--config.train.steps=3") == 0
-    printed = capsys.readouterr().out
+    printed = "".join(capsys.readouterr())
     assert "nothing is saved" in printed and "saved in" not in printed and "next:" not in printed
 
 
