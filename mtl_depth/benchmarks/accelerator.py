@@ -19,6 +19,7 @@ from typing import NamedTuple
 from mtl_depth.runtime import log
 
 SAVING = 40  # seconds that an interrupted training may take to save itself
+TRAINING = 90.0  # seconds that are kept for training at full size
 LAST_LINES = 30  # of a part's output in the report
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
@@ -37,16 +38,16 @@ class Part(NamedTuple):
     seconds: float
 
 
-def parts(*, quick: bool) -> list[Part]:
-    """The benchmarks, most important first; `quick`: at sizes that a CPU finishes."""
+def parts(*, quick: bool) -> tuple[list[Part], list[Part]]:
+    """The benchmarks, and those for which other measurements come first; `quick`: at sizes that a CPU finishes."""
     benchmarks = "mtl_depth.benchmarks"
     if quick:
         small = ("--size=64x96", "--width=0.125", "--batch=2", "--steps=2", "--compile=no")
-        return [
-            Part("Training step, float32, batch 2", (f"{benchmarks}.step", *small), 120.0),
+        first = [
             Part("Inference, float32, batch 2", (f"{benchmarks}.inference", *small), 60.0),
             Part("City", (f"{benchmarks}.city", "--size=64x96", "--frames=2"), 60.0),
         ]
+        return first, [Part("Training step, float32, batch 2", (f"{benchmarks}.step", *small), 120.0)]
     steps = [
         Part(
             f"Training step, {dtype}, batch {batch}",
@@ -63,13 +64,11 @@ def parts(*, quick: bool) -> list[Part]:
         )
         for batch in (1, 32)
     ]
-    return [
-        steps[0],
-        *inference,
+    others = [
         Part("City at 376x1408", (f"{benchmarks}.city", "--frames=100"), 40.0),
         Part("Input", (f"{benchmarks}.input",), 60.0),
-        *steps[1:],
     ]
+    return [steps[0], *inference, *others], steps[1:]
 
 
 class Report:
@@ -90,9 +89,16 @@ class Report:
         """Seconds until the end."""
         return self.end - time.monotonic()
 
-    def run(self, part: Part, *, flags: str = "") -> bool:
-        """Runs a part as long as it may take; whether it ended well. A training that is interrupted saves itself."""
-        seconds = min(part.seconds, self.left - SAVING)
+    def run(self, part: Part, *, flags: str = "", reserve: float = 0.0, may_end: bool = False) -> bool:
+        """Runs a part as long as it may take; whether it ended well.
+
+        Args:
+            part: the command.
+            flags: further ones of XLA.
+            reserve: seconds that have to be left afterwards for other parts.
+            may_end: whether it is well, too, that its time is over. A training that is interrupted saves itself.
+        """
+        seconds = min(part.seconds, self.left - SAVING - reserve)
         if seconds <= 0:
             self.add(part.title, "Not run: no time was left.")
             return False
@@ -113,13 +119,12 @@ class Report:
                     process.kill()
                     process.wait()
                 status = None
-        state = f"{time.monotonic() - start:.0f} s" + ("" if status == 0 else f", exit status {status}")
-        if status is None:
-            state += " (ended: its time was over)"
+        how = {0: "", None: ", ended because its time was over"}.get(status, f", exit status {status}")
+        state = f"{time.monotonic() - start:.0f} s{how}"
         lines = path.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()[-LAST_LINES:]
         text = "\n".join(lines)
         self.add(part.title, f"`python -m {' '.join(part.command)}`: {state}\n\n```\n{text}\n```")
-        return status == 0
+        return status == 0 or (may_end and status is None)
 
     def add(self, title: str, text: str) -> None:
         """Adds a section and writes the file."""
@@ -127,8 +132,8 @@ class Report:
         (self.out / "report.md").write_text("\n\n".join(self._sections) + "\n", encoding="utf-8")
 
 
-def resume(report: Report, tfds: pathlib.Path, *, size: str) -> None:
-    """Four steps at once and two, stopped and resumed, with deterministic operations: the rows of metrics.jsonl."""
+def resume(report: Report, tfds: pathlib.Path, *, size: str) -> bool:
+    """Whether four steps, and the last two of them again from a checkpoint, give the same rows of metrics.jsonl."""
     whole, again = report.out / "runs" / "whole", report.out / "runs" / "resumed"
     command = (
         "mtl_depth.main", "--config=configs/tiny.py:depth", f"--config.data.data_dir={tfds}",
@@ -136,16 +141,16 @@ def resume(report: Report, tfds: pathlib.Path, *, size: str) -> None:
         "--config.train.log_every=1", "--config.train.batch_size=2", "--config.train.devices=1",
     )  # fmt: skip
     if not report.run(Part("Resume: four steps", (*command, f"--workdir={whole}"), 120.0), flags=DETERMINISTIC):
-        return
+        return False
     shutil.copytree(whole, again)
     shutil.rmtree(again / "checkpoints" / "4")
     (again / "evaluation.json").unlink(missing_ok=True)
     if not report.run(Part("Resume: again from step 2", (*command, f"--workdir={again}"), 120.0), flags=DETERMINISTIC):
-        return
+        return False
     rows = [(folder / "metrics.jsonl").read_text(encoding="utf-8") for folder in (whole, again)]
-    report.add(
-        "Resume", "Bit-identical." if rows[0] == rows[1] else "NOT bit-identical: compare the two metrics.jsonl."
-    )
+    same = rows[0] == rows[1]
+    report.add("Resume", "Bit-identical." if same else "NOT bit-identical: compare the two metrics.jsonl.")
+    return same
 
 
 def main(argv: Sequence[str]) -> int:
@@ -162,17 +167,16 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to try the script on a CPU")
     options = parser.parse_args(argv)
     report = Report(options.out.resolve(), options.minutes)
-    well = [report.run(part) for part in parts(quick=options.quick)]
-    drawn, stored, frames, size = (
-        ("64x192", "64x96", 6, "64,96") if options.quick else ("192x720", "192x640", 200, "192,640")
-    )
-    city, tfds = report.out / "city", report.out / "tfds"
-    draw = (f"--out={city}", "--drives=3", f"--frames={frames}", f"--size={drawn}", "--no_truth")
-    build = (f"--manual_dir={city}", f"--data_dir={tfds}", f"--size={stored}")
+    first, later = parts(quick=options.quick)
+    well = [report.run(part) for part in first]
+    frames, height, width = (6, 64, 96) if options.quick else (200, 192, 640)
+    city, tfds, size = report.out / "city", report.out / "tfds", f"{height},{width}"
+    draw = (f"--out={city}", "--drives=3", f"--frames={frames}", f"--size={height}x{width}", "--no_truth")
+    build = (f"--manual_dir={city}", f"--data_dir={tfds}", f"--size={height}x{width}")
     if report.run(Part("City to train on", ("tfds_kitti360.city", *draw), 90.0)) and report.run(
         Part("Its data set", ("tfds_kitti360.build", *build), 60.0)
     ):
-        resume(report, tfds, size=size)
+        well.append(resume(report, tfds, size=size))
         train = ["mtl_depth.main", "--config=configs/instance.py", f"--config.data.data_dir={tfds}"]
         train += [f"--workdir={report.out / 'runs' / 'instance'}", f"--config.data.size={size}"]
         train += ["--config.model.encoder_weights="]  # the hub may be out of reach
@@ -185,7 +189,9 @@ def main(argv: Sequence[str]) -> int:
         ]
         for title, extra in memory[:1] if options.quick else memory:
             well.append(report.run(Part(title, (*train, extra, "--dry_run"), 90.0)))
-        report.run(Part("configs/instance.py for the rest of the time", tuple(train), report.left))
+        well += [report.run(part, reserve=TRAINING) for part in later]
+        rest = Part("configs/instance.py for the rest of the time", tuple(train), report.left)
+        well.append(report.run(rest, may_end=True))
     else:
         well.append(False)
     log.say(f"written: {report.out / 'report.md'}")

@@ -98,9 +98,7 @@ class Report:
             abs_rel = evaluation.get("depth", {}).get("median_scaled", {}).get("abs_rel")
             if self._writes:
                 record.write(self._workdir / "evaluation.json", evaluation | {"step": step})
-            if (
-                abs_rel is not None and evaluation["split"] == "val"
-            ):  # the best checkpoint is never chosen on test frames
+            if abs_rel is not None and evaluation["split"] == "val":  # the best is never chosen on test frames
                 notes[BEST] = abs_rel
         self._checkpoints.note(step, notes)
 
@@ -129,9 +127,7 @@ class Report:
             return {}
         config, tasks, devices = self._config, self._assembly.tasks, self._devices
         variables = {"params": state.params, "batch_stats": state.batch_stats}
-        variables = devices.first_copy(variables)
-        if len(devices) > 1:
-            variables = devices.place_state(variables)
+        variables = devices.place_state(devices.first_copy(variables))
         evaluation = evaluator.measure(
             functools.partial(self._perceive, variables), tasks, self._dataset, config.data,
             split=config.evaluation.split, batch_size=config.evaluation.batch_size, studied=self._studied,

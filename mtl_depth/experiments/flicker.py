@@ -21,9 +21,11 @@ import numpy as np
 
 from mtl_depth import inference
 from mtl_depth.data import intrinsics
+from mtl_depth.errors import UserError
 from mtl_depth.experiments import pieces
 from mtl_depth.geometry import camera, rigid, warp
 from mtl_depth.media import image_files
+from mtl_depth.metrics.depth import depth_errors
 from mtl_depth.prediction import temporal_filter
 from mtl_depth.prediction.predictor import Perceiver
 
@@ -55,9 +57,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0, help="of the city")
     options = parser.parse_args(arguments)
-    perceiver = inference.load_perceiver(options.run)
-    with tempfile.TemporaryDirectory() as folder:
-        street = draw(pathlib.Path(folder), frames=options.frames, seed=options.seed)
+    try:
+        perceiver = inference.load_perceiver(options.run)
+        with tempfile.TemporaryDirectory() as folder:
+            street = draw(pathlib.Path(folder), frames=options.frames, seed=options.seed)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     predicted = predict(perceiver, street)
     print(f"{'filter':<18}{'flicker':>9}{'Abs Rel':>9}{'median-scaled':>15}")
     for name, motion in motions(perceiver, street).items():
@@ -77,9 +83,8 @@ def draw(folder: pathlib.Path, *, frames: int, seed: int) -> Street:
     truth = next(folder.glob("data_truth/*"))
     poses = np.loadtxt(truth / "cam0_to_world.txt")[:, 1:].reshape(-1, 4, 4)
     matrix = intrinsics.read(str(folder / "calibration" / "perspective.txt"), size=SIZE).matrix
-    depths = np.stack([np.load(path, allow_pickle=False) for path in sorted((truth / "depth").glob("*.npy"))]).astype(
-        np.float32
-    )
+    maps = [np.load(path, allow_pickle=False) for path in sorted((truth / "depth").glob("*.npy"))]
+    depths = np.stack(maps).astype(np.float32)
     return Street(
         np.stack([image_files.read(path) for path in pictures]),
         np.where(np.isfinite(depths), depths, 0),
@@ -127,13 +132,12 @@ def flicker(depths: np.ndarray, street: Street) -> float:
 
 
 def abs_rel(depths: np.ndarray, truths: np.ndarray) -> tuple[float, float]:
-    """Mean of |predicted - true| / true over the frames, in metres and after median scaling of each frame."""
-    plain, scaled = [], []
-    for depth, true in zip(depths, truths):
-        known = (true > 0) & (true < FARTHEST)
-        depth, true = depth[known], true[known]
-        plain.append(np.mean(np.abs(depth - true) / true))
-        scaled.append(np.mean(np.abs(depth * np.median(true) / np.median(depth) - true) / true))
+    """Abs Rel, the mean over the frames, in metres and after median scaling of each frame."""
+    pairs = list(zip(truths, depths, strict=True))
+    plain, scaled = (
+        [depth_errors(true, depth, median_scaling=scaling, farthest=FARTHEST)["abs_rel"] for true, depth in pairs]
+        for scaling in (False, True)
+    )
     return float(np.mean(plain)), float(np.mean(scaled))
 
 

@@ -1,11 +1,13 @@
 """Long experiments in pieces: a deadline that stops them with everything saved, and the commands that they run."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from mtl_depth.errors import UserError
@@ -61,3 +63,33 @@ def command_line(module: str, *options: str) -> None:
         raise Stopped
     if done.returncode:
         raise UserError(f"python -m {module} failed (see above); correct the cause and run the same command again.")
+
+
+def make_city(
+    out: pathlib.Path, seed: int, deadline: Deadline, *, drives: int, frames: int, drawn: tuple[int, int],
+    stored: tuple[int, int], options: Sequence[str],
+) -> pathlib.Path:  # fmt: skip
+    """Draws a city and builds its data set below `out`, unless that is done; returns the data set's folder.
+
+    Args:
+        out: folder of the experiment.
+        seed: of the city.
+        deadline: is checked first.
+        drives: streets.
+        frames: of each street.
+        drawn: height and width of the drawn pictures.
+        stored: height and width of those in the data set.
+        options: further ones of `tfds_kitti360.city`.
+    """
+    built = out / "tfds" / str(seed)
+    if not (out / f"city_{seed}.done").exists():
+        deadline.check()
+        folder, (height, width) = out / "cities" / str(seed), drawn
+        command_line(
+            "tfds_kitti360.city", f"--out={folder}", f"--drives={drives}", f"--frames={frames}",
+            f"--size={height}x{width}", f"--seed={seed}", "--no_truth", *options,
+        )  # fmt: skip
+        size = f"--size={stored[0]}x{stored[1]}"
+        command_line("tfds_kitti360.build", f"--manual_dir={folder}", f"--data_dir={built}", size)
+        (out / f"city_{seed}.done").touch()
+    return built

@@ -17,7 +17,7 @@ from mtl_depth.commands import export, train
 from mtl_depth.config import Config, Data, DepthTask, InstanceTask, Model, SemanticTask, Tasks, Train
 from mtl_depth.errors import UserError
 from mtl_depth.evaluation import evaluator, model_card
-from mtl_depth.experiments.pieces import Deadline, Stopped, command_line
+from mtl_depth.experiments.pieces import Deadline, Stopped, command_line, make_city
 from mtl_depth.runtime import log
 
 NAME = "model.safetensors"
@@ -61,7 +61,13 @@ def run(recipe: Recipe, out: pathlib.Path, *, kitti360: pathlib.Path | None, min
     out = out.resolve()
     with Deadline(minutes) as deadline:
         try:
-            folders = [_city(recipe, seed, out, deadline) for seed in recipe.seeds]
+            folders = [
+                make_city(
+                    out, seed, deadline, drives=recipe.drives, frames=recipe.frames, drawn=recipe.drawn,
+                    stored=recipe.drawn, options=["--variety=1"],
+                )
+                for seed in recipe.seeds
+            ]  # fmt: skip
             config = configuration(recipe, folders)
             deadline.check()
             train.run(config, out / "run")
@@ -131,21 +137,6 @@ def score_kitti360(
         if all(kind in one["depth"] for one in scored)
     }
     return {"frames": frames, "depth": means, "scale": [one["depth"]["scale"] for one in scored]}
-
-
-def _city(recipe: Recipe, seed: int, out: pathlib.Path, deadline: Deadline) -> pathlib.Path:
-    """Draws one city and builds its data set, unless that is done; returns the data set's folder."""
-    built, size = out / "tfds" / str(seed), "x".join(map(str, recipe.drawn))
-    if not (out / f"city_{seed}.done").exists():
-        deadline.check()
-        drawn = out / "cities" / str(seed)
-        command_line(
-            "tfds_kitti360.city", f"--out={drawn}", "--variety=1", "--no_truth", f"--drives={recipe.drives}",
-            f"--frames={recipe.frames}", f"--size={size}", f"--seed={seed}",
-        )  # fmt: skip
-        command_line("tfds_kitti360.build", f"--manual_dir={drawn}", f"--data_dir={built}", f"--size={size}")
-        (out / f"city_{seed}.done").touch()
-    return built
 
 
 def main(argv: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from mtl_depth.commands import train
 from mtl_depth.errors import UserError
 from mtl_depth.experiments import curves, report, scoring, speed, variants
-from mtl_depth.experiments.pieces import Deadline, Stopped, command_line
+from mtl_depth.experiments.pieces import Deadline, Stopped, make_city
 from mtl_depth.experiments.variants import ARMS, SCALES, VARIANTS, Scale
 from mtl_depth.runtime import log
 
@@ -41,8 +41,8 @@ def run(
         try:
             if scale.announce and not (out / "runs").exists():
                 announce(scale)
-            cities = [make_city(out, seed, scale, deadline) for seed in scale.cities]
-            streets = [make_city(out, seed, scale, deadline, held_out=True) for seed in scale.held_out]
+            cities = [city(out, seed, scale, deadline) for seed in scale.cities]
+            streets = [city(out, seed, scale, deadline, held_out=True) for seed in scale.held_out]
             data_dir = ",".join(map(str, cities))
             for done, (name, seed) in enumerate(runs):
                 log.say(f"{done} of {len(runs)} trainings done")
@@ -84,22 +84,13 @@ def announce(scale: Scale) -> None:
     log.say(f"A whole seed of all four variants takes {sum(hours.values()):.3g} h.")
 
 
-def make_city(
-    out: pathlib.Path, seed: int, scale: Scale, deadline: Deadline, *, held_out: bool = False
-) -> pathlib.Path:
-    """Draws one city and builds its data set, unless that is done; returns the data set's folder."""
-    built = out / "tfds" / str(seed)
-    if (out / f"city_{seed}.done").exists():
-        return built
-    deadline.check()
+def city(out: pathlib.Path, seed: int, scale: Scale, deadline: Deadline, *, held_out: bool = False) -> pathlib.Path:
+    """The data set of one city of the study, drawn and built unless that is done."""
     streets, frames = (1, scale.held_out_frames) if held_out else (scale.streets, scale.frames)
-    drawn, size = ("x".join(map(str, sides)) for sides in (scale.drawn, scale.size))
-    folder = out / "cities" / str(seed)
-    command_line("tfds_kitti360.city", f"--out={folder}", f"--drives={streets}", f"--frames={frames}",
-             f"--size={drawn}", f"--seed={seed}", f"--variety={int(scale.variety)}", "--no_truth")  # fmt: skip
-    command_line("tfds_kitti360.build", f"--manual_dir={folder}", f"--data_dir={built}", f"--size={size}")
-    (out / f"city_{seed}.done").touch()
-    return built
+    return make_city(
+        out, seed, deadline, drives=streets, frames=frames, drawn=scale.drawn, stored=scale.size,
+        options=[f"--variety={int(scale.variety)}"],
+    )  # fmt: skip
 
 
 def folder_of(out: pathlib.Path, name: str, seed: int) -> pathlib.Path:

@@ -89,7 +89,7 @@ SCALES = {
 }  # fmt: skip
 
 
-def as_it_is(config: Config) -> None:
+def no_change(config: Config) -> None:
     """The change of the four variants: none."""
 
 
@@ -104,7 +104,7 @@ class Arm(NamedTuple):
 
     title: str
     tasks: tuple[str, ...] = ()
-    change: Callable[[Config], None] = as_it_is
+    change: Callable[[Config], None] = no_change
 
 
 def _ratio(value: float) -> Callable[[Config], None]:

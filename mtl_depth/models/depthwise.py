@@ -71,8 +71,8 @@ def _forward(x, kernel, stride, padding):
 
 def _backward(stride, padding, saved, gradient):
     x, kernel = saved
-    of_input = jax.lax.map(lambda maps: _input_gradient(maps, kernel, stride, padding), (x[:, None], gradient[:, None]))
-    return of_input[:, 0], _kernel_gradient(x, kernel, gradient, stride, padding)
+    of_input = jax.lax.map(lambda own: _input_gradient(x[:1], kernel, own[None], stride, padding)[0], gradient)
+    return of_input, _kernel_gradient(x, kernel, gradient, stride, padding)
 
 
 correlate_shifted.defvjp(_forward, _backward)
@@ -103,13 +103,13 @@ def _kernel_gradient(x, kernel, gradient, stride, padding):
     return jax.lax.map(taps_of, jnp.arange(size)).reshape(kernel.shape).astype(kernel.dtype)
 
 
-def _input_gradient(maps, kernel, stride, padding):
+def _input_gradient(x, kernel, gradient, stride, padding):
     """A depthwise convolution of the gradient for each phase of the pixels of `x`.
 
     Row m gets from result row p through tap i where m + before = p * stride + i. So the rows of phase r, m = q * stride
     + r, get from p = q + (r + before - i) / stride through the taps for which this is whole. Columns alike.
     """
-    (x, gradient), size = maps, kernel.shape[0]
+    size = kernel.shape[0]
     taps = [
         [
             [(i, (r + before - i) // stride) for i in range(size) if (r + before - i) % stride == 0]

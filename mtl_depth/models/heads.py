@@ -68,23 +68,18 @@ class SemanticHead(nn.Module):
         return {"semantic": _full_precision(x)}
 
 
-class ReconstructionHead(nn.Module):
-    """The picture's colours, by a decoder like that of the segmentation heads.
+class ReconstructionHead(SemanticHead):
+    """The picture's colours, by the network of the semantic head.
 
     Attributes:
-        width: factor on the decoder's channel counts.
-        dtype: type that it computes in.
+        classes: the colours.
     """
 
-    width: float = 1.0
-    dtype: Any = jnp.float32
+    classes: int = 3
 
-    @nn.compact
     def __call__(self, features: Features) -> dict[str, Float[Array, "b h w 3"]]:
         """`reconstruction`: colours in (0, 1) at the image's size."""
-        x = Decoder(self.width, self.dtype, _LEAST_CHANNELS, name="decoder")(features)[0]
-        x = ReflectedConvolution(3, self.dtype, name="reconstruction")(x)
-        return {"reconstruction": nn.sigmoid(_full_precision(x))}
+        return {"reconstruction": nn.sigmoid(super().__call__(features)["semantic"])}
 
 
 class InstanceHead(nn.Module):

@@ -90,8 +90,6 @@ class Devices:
 
     def place_rows(self, tree: PyTree) -> PyTree:
         """Arrays whose rows are divided evenly among the devices, for a function that jit compiles for all of them."""
-        if len(self) == 1:
-            return self.on_first(tree)
         return jax.device_put(tree, self._sharding(PartitionSpec(AXIS)))
 
     def shares(self, tree: PyTree) -> list[PyTree]:

@@ -1,6 +1,5 @@
 """Weights & Biases and MLflow: receive the rows of metrics.jsonl. Both libraries are extras."""
 
-import json
 import os
 import pathlib
 import secrets
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mtl_depth import config
 from mtl_depth.errors import UserError
-from mtl_depth.runtime import log
+from mtl_depth.runtime import log, record
 
 IDS = "loggers.json"  # in the run folder: under which names the services know the run, so that a restart continues it
 
@@ -32,9 +31,18 @@ def open_loggers(section: config.Log, workdir: pathlib.Path, settings: Mapping[s
     """The services that the section names, each with a run for this folder, which a restart continues.
 
     Raises:
-        UserError: a library is not installed, or a service refuses the run.
+        UserError: a library is not installed, a service refuses the run, or `IDS` cannot be read.
     """
-    ids = json.loads((workdir / IDS).read_text()) if (workdir / IDS).is_file() else {}
+    if not (section.wandb or section.mlflow):
+        return []
+    try:
+        ids = record.read(workdir / IDS)
+    except FileNotFoundError:
+        ids = {}
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{workdir / IDS} cannot be read ({error}); remove it to begin new runs at the services."
+        ) from None
     opened = []
     for name, start in (("wandb", _wandb), ("mlflow", _mlflow)):
         if wanted := getattr(section, name):
@@ -50,7 +58,7 @@ def open_loggers(section: config.Log, workdir: pathlib.Path, settings: Mapping[s
                     f"config.log.{name}={wanted} cannot be opened ({reason}); log in to that service, or leave it out."
                 ) from error
             opened.append(logger)
-            log.write_json(workdir / IDS, ids)
+            record.write(workdir / IDS, ids)
     return opened
 
 

@@ -23,8 +23,12 @@ def test_what_fails_and_what_finds_no_time_is_named(tmp_path):
 def test_what_takes_too_long_is_ended(tmp_path, monkeypatch):
     (tmp_path / "endless.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert not Report(tmp_path, 10.0).run(Part("Endless", ("endless",), 2.0))
-    assert "begun" in (tmp_path / "report.md").read_text()
+    report = Report(tmp_path, 10.0)
+    assert not report.run(Part("Endless", ("endless",), 2.0))
+    assert report.run(Part("Training", ("endless",), 2.0), may_end=True)
+    assert not report.run(Part("Later", ("this",), 2.0), reserve=600.0)
+    text = (tmp_path / "report.md").read_text()
+    assert "begun" in text and "its time was over" in text and "## Later\n\nNot run" in text
 
 
 @pytest.mark.slow

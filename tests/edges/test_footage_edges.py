@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import re
 import struct
 
 import cv2
@@ -11,7 +10,7 @@ import numpy as np
 import own_video
 import PIL.Image
 import pytest
-from edges.cases import Case, ids
+from edges.cases import Case, check_video, ids
 
 from tfds_kitti360.build import main
 from tfds_kitti360.errors import DatasetError
@@ -176,14 +175,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=ids(CASES))
 def test_footage(tmp_path, capsys, case):
-    where = case.done(tmp_path)
-    options = [option.replace("{at}", str(tmp_path)) for option in case.options]
-    status = main([f"--video={where}", f"--data_dir={tmp_path / 'built'}", "--size=64x96", *options])
-    out, err = capsys.readouterr()
-    complaint = [line for line in re.split(r"[\r\n]+", err) if line.startswith("error: ")]
-    assert status == case.status and len(complaint) == (status != 0), out + err
-    for words in case.words:
-        assert re.search(words, out + "".join(complaint)), f"{words!r} is not in {out + err}"
+    check_video(case, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("names", SHUFFLED.values(), ids=SHUFFLED.keys())

@@ -2,14 +2,13 @@
 
 import io
 import json
-import re
 import struct
 
 import numpy as np
 import own_video
 import PIL.Image
 import pytest
-from edges.cases import Case, ids
+from edges.cases import Case, check_video, ids
 from edges.test_footage_edges import FROM_FILE, IMAGES, NERF, camera, named
 
 from mtl_depth.media import inputs
@@ -119,14 +118,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=ids(CASES))
 def test_exports_of_other_tools(tmp_path, capsys, case):
-    where = case.done(tmp_path)
-    options = [option.replace("{at}", str(tmp_path)) for option in case.options]
-    status = main([f"--video={where}", f"--data_dir={tmp_path / 'built'}", "--size=64x96", *options])
-    out, err = capsys.readouterr()
-    complaint = [line for line in re.split(r"[\r\n]+", err) if line.startswith("error: ")]
-    assert status == case.status and len(complaint) == (status != 0), out + err
-    for words in case.words:
-        assert re.search(words, out + "".join(complaint)), f"{words!r} is not in {out + err}"
+    check_video(case, tmp_path, capsys)
 
 
 def test_a_zip_of_windows_unpacked_elsewhere(tmp_path, capsys):

@@ -33,7 +33,8 @@ def test_a_miniature_is_made_and_not_made_again(tmp_path, monkeypatch):
     assert starter.run(MINIATURE, tmp_path, kitti360=None, minutes=None)
     made = load_perceiver(tmp_path / starter.NAME)
     assert made.metric and made.size == MINIATURE.size and {task.name for task in made.tasks} >= {"depth", "instance"}
-    monkeypatch.setattr(starter, "command_line", lambda *words: pytest.fail(f"{words} was run again"))
+    again = "mtl_depth.experiments.pieces.command_line"
+    monkeypatch.setattr(again, lambda *words: pytest.fail(f"{words} was run again"))
     rows = (tmp_path / "run" / "metrics.jsonl").read_text()
     assert starter.run(MINIATURE, tmp_path, kitti360=None, minutes=None)
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == rows
